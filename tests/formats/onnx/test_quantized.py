@@ -125,6 +125,53 @@ def test_sums_of_eight_bits_never_overflow(tmp_path) -> None:
             np.testing.assert_array_equal(every_value(model, ["y"], {"x": x})["y"].ravel(), wanted)
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("columns", [1, 7])
+def test_sums_of_products_are_rounded_as_whole_numbers(columns, channels_last, tmp_path) -> None:
+    """Many of these sums end in a half, or next to one: all codes are onnxruntime's, not one is a step off."""
+    rng = np.random.default_rng(columns)
+    codes = rng.integers(0, 256, (1, 6, 21, 19)).astype(np.uint8)
+    shape = (columns,) if columns > 1 else ()
+    steps = np.float32(0.02) * rng.choice(np.float32([0.5, 1, 2]), shape)
+    unit = np.float32(0.37) * np.float32(0.02)  # a power of two of it makes halves of many sums
+    constants = {
+        "xs": np.float32(0.37),
+        "xz": np.uint8(131),
+        "ys": unit * 64,
+        "yz": np.uint8(117),
+        "w": rng.integers(0, 256, (7, 6, 3, 3)).astype(np.uint8),
+        "ws": steps,
+        "wz": np.full(shape, 128, np.uint8),
+        "b": rng.integers(-900, 900, 7).astype(np.int32),
+        "one": np.float32(1),
+        "none": np.uint8(0),
+        "m": rng.integers(0, 256, (19, 7)).astype(np.uint8),
+        "zs": unit * 128,
+    }
+    ends = ["xs", "xz", "w", "ws", "wz", "ys", "yz", "b"]
+    nodes = [helper.make_node("QuantizeLinear", ["x", "one", "none"], ["q"])]
+    last = {"domain": "com.microsoft", "channels_last": 1} if channels_last else {}
+    if channels_last:
+        nodes.append(helper.make_node("Transpose", ["q"], ["t"], perm=[0, 2, 3, 1]))
+    first = "t" if channels_last else "q"
+    nodes += [
+        helper.make_node("QLinearConv", [first, *ends], ["y"], **last),
+        helper.make_node("QLinearMatMul", ["q", "xs", "xz", "m", "ws", "wz", "zs", "yz"], ["z"]),
+    ]
+    model = model_of(nodes, {"x": [1, 6, 21, 19]}, ["y", "z"], constants)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    x = codes.astype(np.float32)
+    wanted = every_value(model, ["y", "z"], {"x": x})
+    network = open_network(tmp_path / "net.onnx")
+    network.save(tmp_path / "again.onnx")
+    for one in (network, open_network(tmp_path / "again.onnx")):
+        found = one.activations(torch.from_numpy(x), "y", "z")
+        for name, numbers in wanted.items():
+            assert len(np.unique(numbers)) > 50
+            np.testing.assert_array_equal(found[name].numpy(), numbers.astype(np.float32))
+
+
 FORMS = {
     "padded": ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
     "rounded up": ("QLinearAveragePool", {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1}),

@@ -18,14 +18,26 @@ from convscope.network.operations.rounding import half_away
 
 @operation(pointwise=True, relevance="passed")
 def quantize(
-    input: Tensor, *, scale: Tensor, zero: Tensor | None = None, axis: int = 1, low: int = 0, high: int = 255
+    input: Tensor,
+    *,
+    scale: Tensor,
+    zero: Tensor | None = None,
+    step: Tensor | None = None,
+    axis: int = 1,
+    low: int = 0,
+    high: int = 255,
 ) -> Tensor:
     """Return the whole numbers from `low` to `high` that stand for the input: ``round(x / scale) + zero``.
 
-    `scale` and `zero` are single numbers, or one for each entry of the axis.
+    `scale` and `zero` are single numbers, or one for each entry of the axis; so is `step`, which is there where the
+    input is a sum of products of whole numbers: what 1 stands for in it. Processors round that whole sum, times
+    ``step / scale``; a sum of fractions falls to the other side of a half now and then, and what is behind it with it.
     """
     steps = input / _spread(scale, input, axis)
-    rounded = steps + (steps.round() - steps).detach()
+    exact = steps
+    if step is not None:
+        exact = (input / _spread(step, input, axis)).round() * _spread(step / scale, input, axis)
+    rounded = steps + (exact.round() - steps).detach()
     return (rounded if zero is None else rounded + _spread(zero, input, axis)).clamp(low, high)
 
 

@@ -44,13 +44,15 @@ def read_quantized_convolution(node: Node) -> Plans:
             node.derived("bias", bias.shape, lambda: bias.array * (scale_of_input.array * scale.array))
         )
     inner = replace(node, inputs=tuple(names))
-    return [*channels_first(node, [_from_codes(node, 0), read_convolution(inner)]), _to_codes(node, 6)]
+    axis = -1 if node.attributes.get("channels_last", 0) else 1
+    plans = channels_first(node, [_from_codes(node, 0), read_convolution(inner)])
+    return [*plans, _sum_to_codes(node, 6, axis)]
 
 
 @reads("QLinearMatMul", inputs=8)
 def read_quantized_product(node: Node) -> Plans:
     """Turn a QLinearMatMul into a product of dequantized numbers, rounded."""
-    return [*_two_terms(node, "matmul", "weight", axis=-1), _to_codes(node, 6)]
+    return [*_two_terms(node, "matmul", "weight", axis=-1), _sum_to_codes(node, 6, -1)]
 
 
 @reads("QLinearAdd", "QLinearMul", inputs=7)
@@ -122,7 +124,7 @@ def read_quantized_gemm(node: Node) -> Plans:
     if alpha != 1:
         raise node.refusal("alpha is not 1")
     dense = OperationPlan("dense", ("",), roles, {} if transposes else {"transpose": True})
-    return [_from_codes(node, 0), dense, *([_to_codes(node, 7)] if node.has(7) else [])]
+    return [_from_codes(node, 0), dense, *([_sum_to_codes(node, 7, -1)] if node.has(7) else [])]
 
 
 @reads("ConvInteger", inputs=2)
@@ -185,6 +187,20 @@ def _to_codes(node: Node, index: int) -> OperationPlan:
         roles["zero"] = node.inputs[index + 1]
     low, high = range_of(node.output_types[0])
     return OperationPlan("quantize", ("",), roles, {"low": low, "high": high})
+
+
+def _sum_to_codes(node: Node, index: int, axis: int) -> OperationPlan:
+    """Return what rounds the sums of two factors' products, whole numbers times both their scales, to codes.
+
+    The scales are inputs 1 and 4; there may be one of the second for each entry of the axis.
+    """
+    plan, first, second = _to_codes(node, index), _stored(node, 1), _stored(node, 4)
+    if first.size != 1 or _stored(node, index).size != 1 or (second.size > 1 and len(second.shape) > 1):
+        return plan
+    count = () if second.size == 1 else (second.size,)
+    step = node.derived("step", count, lambda: (first.array.reshape(()) * second.array).reshape(count))
+    roles = {**plan.parameters, "step": step}
+    return replace(plan, parameters=roles, attributes={**plan.attributes, "axis": axis})
 
 
 def _two_terms(node: Node, kind: str, role: str, axis: int = 0) -> Plans:

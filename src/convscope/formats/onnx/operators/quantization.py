@@ -48,7 +48,11 @@ def _bounds(node: Node) -> dict[str, Any]:
 @writes("quantize")
 def write_quantize(part: Part) -> None:
     """Write the rounding of eight bits with floats."""
-    steps = part.step("Round", part.step("Div", part.inputs[0], _written_scales(part, "scale")))
+    scale, step = (_written_scales(part, role) for role in ("scale", "step"))
+    steps = part.step("Div", part.inputs[0], step or scale)
+    if step:
+        steps = part.step("Mul", part.step("Round", steps), part.step("Div", step, scale))
+    steps = part.step("Round", steps)
     zero = _written_scales(part, "zero")
     steps = part.step("Add", steps, zero) if zero else steps
     bounds = [part.numbers(float(part.attributes.get(*item))) for item in (("low", 0), ("high", 255))]
