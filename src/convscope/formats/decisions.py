@@ -52,6 +52,7 @@ class Decisions:
     _unread: dict[int, tuple[Any, int]] = field(
         default_factory=dict
     )  # by the expression's id: it, and its place
+    _handed: dict[int, Any] = field(default_factory=dict)
 
     @property
     def made(self) -> list[Decision]:
@@ -64,6 +65,18 @@ class Decisions:
             if compares or place in vanished
         ]
 
+    @property
+    def unseen(self) -> list[Any]:
+        """The sizes that code got and nothing was seen to read.
+
+        Python's own arithmetic does so, ``100.0 > x.shape[2]`` or ``math.gcd(x.shape[2], 64)``.
+        """
+        return list(self._handed.values())
+
+    def hand(self, expression: Any) -> None:
+        """Note that the network's code gets a size."""
+        self._handed[id(expression)] = expression
+
     def note(self, terms: tuple[str, Any, Any], outcome: Any) -> None:
         """Note a comparison, or a number; what it is made of is read now."""
         for expression in terms[1:]:
@@ -75,6 +88,7 @@ class Decisions:
     def read(self, expression: Any) -> None:
         """Note that a number was seen to be read."""
         self._unread.pop(id(expression), None)
+        self._handed.pop(id(expression), None)
 
 
 _NOTED: ContextVar[Decisions | None] = ContextVar("decisions", default=None)
@@ -92,14 +106,24 @@ def noted_in(decisions: Decisions) -> Iterator[None]:
 
 def note_comparison(symbol: str, left: Any, right: Any, outcome: bool) -> None:
     """Note a comparison of two expressions, where decisions are noted."""
-    if (decisions := _NOTED.get()) is not None and left != right:
+    if (decisions := _NOTED.get()) is None:
+        return
+    if left != right:
         decisions.note((symbol, left, right), outcome)
+    decisions.read(left)
+    decisions.read(right)
 
 
 def note_number(expression: Any, number: Any) -> None:
     """Note a number that was made of sizes, where decisions are noted."""
     if (decisions := _NOTED.get()) is not None:
         decisions.note(expression, number)
+
+
+def note_handed(expression: Any) -> None:
+    """Note that the network's code gets a size, where decisions are noted."""
+    if (decisions := _NOTED.get()) is not None:
+        decisions.hand(expression)
 
 
 def note_read(expression: Any) -> None:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import torch
 
-from convscope.formats.decisions import note_comparison, note_leak, note_number, note_read
-from convscope.network.operations.assertions import COMPARISONS, FRACTIONS
-from convscope.network.operations.aten import ARITHMETIC
+from convscope.formats.decisions import note_comparison, note_handed, note_leak, note_number, note_read
+from convscope.network.operations.assertions import COMPARISONS
+from convscope.network.operations.aten import ARITHMETIC, FRACTIONS
 
 
 class Axis(NamedTuple):
@@ -71,6 +71,8 @@ class Size(int):
         return self // other, self % other
 
     def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        if isinstance(other, torch.Tensor):
+            return NotImplemented
         if type(other) is int and 0 < other < 4 and modulus is None:
             return self if other == 1 else self * self ** (other - 1)
         return _fraction("**", self, other)
@@ -119,7 +121,10 @@ class TracedShape(tuple[Any, ...]):
 
     def __getitem__(self, place: Any) -> Any:
         found = tuple.__getitem__(self, place)
-        return TracedShape(found) if isinstance(place, slice) else found
+        return TracedShape(found) if isinstance(place, slice) else _handed(found)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(_handed, tuple.__iter__(self))
 
     def __add__(self, other: Any) -> Any:
         return TracedShape((*self, *other)) if isinstance(other, tuple) else NotImplemented
@@ -136,6 +141,13 @@ class TracedShape(tuple[Any, ...]):
 
     def __reduce__(self) -> Any:
         return torch.Size, (tuple(map(plain, self)),)
+
+
+def _handed(size: Any) -> Any:
+    """Return a size that the network's code gets, and note it until something is seen to read it."""
+    if isinstance(size, Size):
+        note_handed(size.expression)
+    return size
 
 
 class SizeFraction(float):
@@ -312,7 +324,8 @@ def _operator(symbol: str, turned: bool) -> Callable[[Any, Any], Any]:
         if isinstance(other, np.integer | np.floating):
             other = other.item()  # np.float32 is no float of Python's
         if isinstance(other, bool) or not isinstance(other, int | float):
-            _leak(self)  # as in [0] * size
+            if not isinstance(other, torch.Tensor):  # which sees whose number it is
+                _leak(self)  # as in [0] * size
             return NotImplemented
         fractional = isinstance(self, float) or isinstance(other, float) or symbol not in ARITHMETIC
         if fractional and symbol not in FRACTIONS:

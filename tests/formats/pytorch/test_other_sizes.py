@@ -62,6 +62,39 @@ def gridded(m: Any, h: Tensor) -> Tensor:
     return h * m.grids[size]
 
 
+def pyramid(m: Any, h: Tensor) -> Tensor:
+    """Spatial pyramid pooling, as it is usually written."""
+    rows, columns = h.shape[2:]
+    sizes = ((math.ceil(rows / n), math.ceil(columns / n)) for n in (1, 2, 4))
+    steps = ((math.floor(rows / n), math.floor(columns / n)) for n in (1, 2, 4))
+    return torch.cat(
+        [F.max_pool2d(h, *each)[..., :1, :1].flatten(1) for each in zip(sizes, steps, strict=True)], 1
+    )
+
+
+def located(m: Any, h: Tensor) -> Tensor:
+    """The boxes of a YOLO's cells."""
+    rows, columns = h.shape[2:]
+    y, x = torch.meshgrid([torch.arange(rows), torch.arange(columns)], indexing="ij")
+    cells = torch.stack((x, y), 2).view(1, rows, columns, 2).float()
+    boxes = h.permute(0, 2, 3, 1).sigmoid().contiguous()
+    boxes[..., :2] = (boxes[..., :2] * 2 - 0.5 + cells) * 8
+    return boxes.view(h.shape[0], -1, 4)
+
+
+def turned(m: Any, h: Tensor) -> Tensor:
+    """A spatial transformer."""
+    matrix = h.mean((2, 3))[:, :3].unsqueeze(1) * 0.1 + torch.eye(2, 3)
+    return F.grid_sample(h, F.affine_grid(matrix, h.size(), align_corners=False), align_corners=False)
+
+
+def filtered(m: Any, h: Tensor) -> Tensor:
+    """Low frequencies pass, under a window."""
+    y, x = torch.fft.fftfreq(h.shape[2])[:, None], torch.fft.rfftfreq(h.shape[3])
+    passed = torch.fft.irfft2(torch.fft.rfft2(h) * torch.exp(-4 * (y**2 + x**2)), s=h.shape[2:])
+    return passed * torch.hann_window(h.shape[3], periodic=False)
+
+
 def either(m: Any, h: Tensor, condition: Any) -> Tensor:
     return m.second(h) if condition else h * 3
 
@@ -94,6 +127,37 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
     "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 2),
     "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 2),
     "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 2),
+    "a fraction that is larger": (lambda m, h: either(m, h, 90.0 > h.shape[2]), 1),  # noqa: SIM300
+    "a product with a fraction first": (lambda m, h: either(m, h, 0.5 * h.shape[2] > 45), 1),
+    "a quotient of a fraction": (lambda m, h: either(m, h, 5.0 / h.shape[2] > 0.5), 1),
+    "a function in C": (lambda m, h: either(m, h, math.isqrt(h.shape[2]) > 8), 1),
+    "NumPy's logarithm": (lambda m, h: either(m, h, np.log2(h.shape[2]) > 6.5), 2),
+    "a long range": (lambda m, h: either(m, h, len(range(h.shape[2])) > 90), 1),
+    "windows of all": (
+        lambda m, h: F.avg_pool2d(h.abs(), h.shape[2:]) * F.max_pool2d(h, [*h.size()[-2:]]),
+        7,
+    ),
+    "windows of a size": (pyramid, 7),
+    "one over a size": (lambda m, h: h * (3 / h.shape[2]) + h.shape[3] / 2 - h.shape[2] * 0.1, 7),
+    "a size by a tensor": (lambda m, h: h.shape[2] / (h.abs() + 1) + h.shape[3] ** h.sigmoid(), 7),
+    "the largest's place": (
+        lambda m, h: (i := h.flatten(2).argmax(2)) % h.shape[3] + i // h.shape[3] * 1.0,
+        7,
+    ),
+    "a grid": (located, 7),
+    "a turned grid": (turned, 7),
+    "a table stretched": (
+        lambda m, h: h + F.interpolate(m.first.weight[None, :, 0], h.shape[2:], mode="bicubic"),
+        7,
+    ),
+    "frequencies": (filtered, 7),
+    "places put": (lambda m, h: m.second(h.clone().put_(torch.tensor([0, 5]), torch.tensor([1.0, 2.0]))), 7),
+    "windows folded": (lambda m, h: F.fold(F.unfold(h, 3, padding=1), h.shape[2:], 3, padding=1), 7),
+    "places unpooled": (
+        lambda m, h: F.max_unpool2d(*F.max_pool2d(h, 2, return_indices=True), 2, output_size=h.size()),
+        7,
+    ),
+    "a norm of all": (lambda m, h: F.lp_pool2d(h.abs(), 3, h.shape[2:]), 7),
     "fitted": (fitted, 5),
     "before two layers": (decided_before, 5),
     "of two results": (chosen, 5),

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.formats.decisions import note_leak, note_read
+from convscope.formats.decisions import note_read
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.values import TraceStep, Values
-from convscope.formats.sizes import Axis, Expression, Size, SizeFraction, plain
+from convscope.formats.sizes import Axis, Expression, Size, SizeFraction
 
 _LEFT_OUT = (torch.device, torch.layout)
 
@@ -32,12 +32,9 @@ class Coder:
         """Return an argument as plain data; TypeError for one that has no such form."""
         if isinstance(argument, Tensor):
             return self._tensor(argument)
-        if isinstance(argument, Size):
+        if isinstance(argument, Size | SizeFraction):
             note_read(argument.expression)
             return self._expression(argument.expression)
-        if isinstance(argument, SizeFraction):
-            note_leak(argument.expression, plain(argument))
-            return plain(argument)
         if isinstance(argument, np.generic):  # NumPy's float is one of Python's, but written in another way
             argument = argument.item()
         if isinstance(argument, list | tuple):

@@ -155,6 +155,68 @@ def pad_sequence(
     return torch.stack([padded(sequence) for sequence in sequences], 0 if batch_first else 1)
 
 
+def pooled_by_maximum(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return what `torch.nn.functional.max_pool2d` does."""
+    settings = [_pair(kernel_size), [] if stride is None else _pair(stride), _pair(padding), _pair(dilation)]
+    output = torch.ops.aten.max_pool2d_with_indices(input, *settings, ceil_mode)
+    return output if return_indices else output[0]
+
+
+def pooled_by_norm(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """Return what `torch.nn.functional.lp_pool2d` does: the norm of each window."""
+    rows, columns = _pair(kernel_size)
+    mean = F.avg_pool2d(input.pow(norm_type), (rows, columns), stride, 0, ceil_mode)
+    return (torch.sign(mean) * F.relu(torch.abs(mean))).mul(rows * columns).pow(1.0 / norm_type)
+
+
+def unpooled(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Return what `torch.nn.functional.max_unpool2d` does."""
+    windows = zip(_pair(kernel_size), _pair(stride or kernel_size), _pair(padding), strict=True)
+    usual = [
+        (size - 1) * step + kernel - 2 * before
+        for size, (kernel, step, before) in zip(input.shape[-2:], windows, strict=True)
+    ]
+    sizes = usual if output_size is None else list(output_size)[-2:]
+    output: Tensor = torch.ops.aten.max_unpool2d(input, indices, sizes)
+    return output
+
+
+def folded(
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Tensor:
+    """Return what `torch.nn.functional.fold` does."""
+    sizes = [_pair(each) for each in (output_size, kernel_size, dilation, padding, stride)]
+    output: Tensor = torch.ops.aten.col2im(input, *sizes)
+    return output
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> Any:
+    """Return what `torch.meshgrid` does."""
+    listed = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else list(tensors)
+    return torch.ops.aten.meshgrid.indexing(listed, indexing=indexing)
+
+
+def _pair(sizes: Any) -> list[Any]:
+    return list(sizes) if isinstance(sizes, list | tuple) else [sizes, sizes]
+
+
 _DISTANCES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 
 
@@ -168,6 +230,18 @@ def distances(
 COMPOSITES: dict[str, Callable[..., Any]] = {
     "cdist": distances,
     "interpolate": interpolate,
+    "affine_grid": lambda theta, size, align_corners=None: torch.ops.aten.affine_grid_generator(
+        theta, list(size), bool(align_corners)
+    ),
+    "fold": folded,
+    "lp_pool2d": pooled_by_norm,
+    "max_pool2d": pooled_by_maximum,
+    "max_unpool2d": unpooled,
+    "meshgrid": meshgrid,
+    "__rtruediv__": lambda input, other: input.reciprocal() * other,
+    "__rdiv__": lambda input, other: input.reciprocal() * other,
+    "__rmod__": lambda input, other: torch.ops.aten.remainder(other, input),
+    "__rpow__": lambda input, other: torch.ops.aten.pow(other, input),
     "normalize": normalize,
     "instance_norm": instance_norm,
     "local_response_norm": local_response_norm,

@@ -34,12 +34,14 @@ class Limits(NamedTuple):
 def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
     """Return what a module is right for, told by what it does with more pictures and at other sizes.
 
-    Where decisions are not seen, `blind`, it is looked at more sizes.
+    Where decisions are not seen, `blind`, it is looked at more sizes; where the code got a size that nothing was seen
+    to read, at some that are much larger and smaller.
     """
     pictures = all(len(shape) == 4 for shape in traced.inputs.values())
     again = _at(traced, retrace, _larger, 1) if pictures else None
     for_any = again is not None and _compared(traced, again) == _SAME
-    if for_any and not traced.decisions.made and not blind:
+    unseen = blind or any(_varies(("", axis, 0), traced, _some(again)) for axis in traced.decisions.unseen)
+    if for_any and not traced.decisions.made and not unseen:
         return Limits()
     if not for_any and not _repeats(traced, retrace):
         raise UnsupportedLayer(
@@ -54,12 +56,20 @@ def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
         numbers = any(
             _is_number(made) and _varies(made.terms, traced, others) for made in traced.decisions.made
         )
-        for sample in (_rounder, _half, _threefold):
-            if blind or numbers or _SAME not in {_compared(traced, other) for other in others}:
+        far = (_far, _quarter, _eighth) if unseen or numbers else ()
+        for sample in (*far, _rounder, _half, _threefold):
+            if (
+                sample in far
+                or blind
+                or numbers
+                or _SAME not in {_compared(traced, other) for other in others}
+            ):
                 others += _some(_at(traced, retrace, sample))
     outcomes = {_compared(traced, other) for other in others}
     of_size = _ANOTHER in outcomes or outcomes == {_OTHERWISE}
-    return Limits(of_batch, of_size, _relevant(traced, [*others, *_some(more)]))
+    others += _some(more)
+    relevant = _relevant(traced, others)
+    return Limits(of_batch, of_size, [*relevant, *_bounds(traced, others, relevant)])
 
 
 def _repeats(traced: Traced, retrace: Retrace) -> bool:
@@ -94,6 +104,19 @@ def _half(rows: int, columns: int) -> tuple[int, int]:
 
 def _threefold(rows: int, columns: int) -> tuple[int, int]:
     return 3 * rows, 3 * columns
+
+
+def _far(rows: int, columns: int) -> tuple[int, int]:
+    times = 8 if rows * columns <= 2**14 else 4  # what is made of sizes past torch's functions takes memory
+    return times * rows, times * columns
+
+
+def _quarter(rows: int, columns: int) -> tuple[int, int]:
+    return max(2, rows // 4), max(2, columns // 4)
+
+
+def _eighth(rows: int, columns: int) -> tuple[int, int]:
+    return max(2, rows // 8), max(2, columns // 8)
 
 
 def _at(
@@ -145,6 +168,23 @@ def _relevant(traced: Traced, others: Sequence[Traced]) -> list[Decision]:
         for decision in traced.decisions.made
         if decision.terms not in idle - parting and _varies(decision.terms, traced, others)
     ]
+
+
+def _bounds(traced: Traced, others: Sequence[Traced], relevant: Sequence[Decision]) -> list[Decision]:
+    """Return that sizes whose numbers went where nobody sees them are between those at which it was looked.
+
+    There it made no difference. How many pictures there are is not bound.
+    """
+    bounds = []
+    for made in traced.decisions.made:
+        axes = axes_of(made.terms) if _is_number(made) and made not in relevant else ()
+        for axis in (one for one in axes if one.axis):
+            seen = [one.measured[axis] for one in (traced, *others) if axis in one.measured]
+            place = f"{made.place}, of which it was looked from {min(seen)} to {max(seen)}"
+            if min(seen) < max(seen):
+                bounds += [Decision(">=", axis, min(seen), True, made.step, place)]
+                bounds += [Decision("<=", axis, max(seen), True, made.step, place)]
+    return bounds
 
 
 def _is_number(decision: Decision) -> bool:

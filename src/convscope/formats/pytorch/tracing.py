@@ -57,6 +57,9 @@ _NAMES |= {f"__{name}__": name for name in ("gt", "lt", "ge", "le", "eq", "ne", 
 _NAMES |= {"__div__": "div", "__idiv__": "div", "data": "detach"}
 # Written in Python, with the ATen operator's own arguments.
 _AS_ATEN = frozenset({"layer_norm", "group_norm", "pad", "split", "unflatten", "rms_norm", "stack"})
+_AS_ATEN |= {"floor_divide", "rsub"}
+# Whose operation hangs on where the sizes among their arguments were read.
+_READS_SIZES = frozenset({"view", "reshape", "max_pool2d", "avg_pool2d"})
 # A number among their arguments is an axis; ATen by itself takes it for a yes, of an argument that torch hides.
 _SPREADS = frozenset({"var", "std", "var_mean", "std_mean"})
 # What these give holds the same numbers, unless it is of another type.
@@ -188,6 +191,9 @@ class Trace(TorchFunctionMode):
     def _sized(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
         step = self._aten(func, name, args, kwargs)
+        if step is None and name in COMPOSITES and not isinstance(func, _ATEN):
+            with self:
+                return COMPOSITES[name](*args, **kwargs)
         if step is None or not step.plan.inputs:
             for size in _sizes_in((args, kwargs)):
                 note_leak(size.expression, plain(size))
@@ -322,7 +328,7 @@ class Trace(TorchFunctionMode):
         if (function := FUNCTIONS.get(name)) is None:
             return None
         try:
-            more = {"sizes": self.sizes} if name in ("view", "reshape") else {}
+            more = {"sizes": self.sizes} if name in _READS_SIZES else {}
             plan = function(*args, **kwargs, **more)
         except TypeError:  # another overload of that name
             return None

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from convscope.errors import InputError, warn
-from convscope.network.operations.aten import ARITHMETIC
+from convscope.network.operations.aten import worked_out
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
 
@@ -21,15 +21,6 @@ COMPARISONS: Mapping[str, Callable[..., bool]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
-}
-FRACTIONS: Mapping[str, Callable[..., Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "/": operator.truediv,
-    "**": lambda base, exponent: float(base) ** float(exponent),
 }
 
 
@@ -117,8 +108,6 @@ def _number(code: Any, inputs: Sequence[Tensor]) -> Any:
             place, _, axis = code.removeprefix("$").partition(".")
             return inputs[int(place)].shape[int(axis)]
         symbol, left, right = code
-        numbers = [_number(side, inputs) for side in (left, right)]
-        exact = symbol in ARITHMETIC and all(isinstance(number, int) for number in numbers)
-        return (ARITHMETIC if exact else FRACTIONS)[symbol](*numbers)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return worked_out(symbol, [_number(side, inputs) for side in (left, right)])
+    except (LookupError, TypeError, ValueError) as error:
         raise InputError(f"{code!r} is no arithmetic with sizes ({type(error).__name__})") from error

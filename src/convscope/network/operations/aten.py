@@ -32,6 +32,15 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
     "|": arithmetic.or_,
     "^": arithmetic.xor,
 }
+FRACTIONS: dict[str, Callable[..., Any]] = {
+    "+": arithmetic.add,
+    "-": arithmetic.sub,
+    "*": arithmetic.mul,
+    "//": arithmetic.floordiv,
+    "%": arithmetic.mod,
+    "/": arithmetic.truediv,
+    "**": lambda base, exponent: float(base) ** float(exponent),
+}
 # Pure operators that torch does not count among its core ones.
 _ALSO = """ _conj _convolution _neg_view _safe_softmax
 _adaptive_avg_pool2d _log_softmax _softmax _to_copy _unsafe_index _unsafe_view
@@ -75,6 +84,8 @@ tril triu true_divide trunc type_as unbind unflatten unfold unsafe_chunk unsafe_
 unsafe_split_with_sizes upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d
 upsample_nearest2d upsample_nearest3d upsample_trilinear3d vander var var_mean vdot view_as
 view_as_complex view_as_real vsplit vstack where xlogy zero zeros zeros_like
+bartlett_window blackman_window eye fft_fftfreq fft_rfftfreq hamming_window hann_window put
+tril_indices triu_indices
 """
 _RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 _FAKE_QUANTIZED = frozenset({"fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"})
@@ -238,13 +249,26 @@ def meant(code: Any, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(code, str):
         return _word(code, tensors)
     if isinstance(code, list | tuple):
-        if code and isinstance(code[0], str) and code[0] in ARITHMETIC:
-            terms = [meant(item, tensors) for item in code[1:]]
-            if len(terms) != 2 or not all(isinstance(term, int) for term in terms):
-                raise InputError(f"{code[0]!r} is arithmetic with two sizes, not with {terms}")
-            return ARITHMETIC[code[0]](*terms)
+        if code and isinstance(code[0], str) and (code[0] in ARITHMETIC or code[0] in FRACTIONS):
+            return worked_out(code[0], [meant(item, tensors) for item in code[1:]])
         return [meant(item, tensors) for item in code]
     return code
+
+
+def worked_out(symbol: str, terms: Sequence[Any]) -> int | float:
+    """Return what arithmetic with two sizes gives; of a fraction, or divided, it is a fraction.
+
+    >>> worked_out("//", [7, 2]), worked_out("/", [7, 2])
+    (3, 3.5)
+    """
+    if len(terms) != 2 or not all(isinstance(term, int | float) for term in terms):
+        raise InputError(f"{symbol!r} is arithmetic with two sizes, not with {list(terms)}")
+    exact = symbol in ARITHMETIC and all(isinstance(term, int) for term in terms)
+    try:
+        number: int | float = (ARITHMETIC if exact else FRACTIONS)[symbol](*terms)
+    except (ArithmeticError, LookupError, ValueError) as error:  # by zero, say
+        raise InputError(f"{symbol!r} of {list(terms)} is no arithmetic with two sizes") from error
+    return number
 
 
 def _word(code: str, tensors: Mapping[str, Tensor]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.functions.registry import FUNCTIONS, Sizes, Translator, as_sizes, translates
+from convscope.formats.sizes import Size
 
 
 @translates("max_pool2d")
@@ -20,10 +22,15 @@ def _max_pool(
     dilation: Sizes = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
+    *,
+    sizes: Callable[[Tensor], Any],
 ) -> OperationPlan | None:
-    if as_sizes(dilation) not in (1, (1, 1)):
+    if as_sizes(dilation) not in (1, (1, 1)) or return_indices:
         return None
-    return None if return_indices else _pooling("max_pool", input, kernel_size, stride, padding, ceil_mode)
+    if _of_sizes(kernel_size, stride):
+        whole = padding in (0, (0, 0)) and not ceil_mode and _is_whole(input, kernel_size, sizes)
+        return OperationPlan("global_max_pool", (input,)) if whole else None
+    return _pooling("max_pool", input, kernel_size, stride, padding, ceil_mode)
 
 
 @translates("avg_pool2d")
@@ -35,9 +42,14 @@ def _average_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    sizes: Callable[[Tensor], Any],
 ) -> OperationPlan | None:
     if divisor_override is not None:
         return None
+    if _of_sizes(kernel_size, stride):
+        whole = padding in (0, (0, 0)) and not ceil_mode and _is_whole(input, kernel_size, sizes)
+        return OperationPlan("global_average_pool", (input,)) if whole else None
     plan = _pooling("average_pool", input, kernel_size, stride, padding, ceil_mode)
     if plan is not None and not count_include_pad and plan.attributes["padding"] not in (0, (0, 0)):
         return replace(plan, attributes={**plan.attributes, "count_padding": False})
@@ -52,6 +64,17 @@ def _pooling(
     settings = {"kernel": kernel, "stride": kernel if stride in (None, []) else stride, "padding": padding}
     attributes = {name: as_sizes(value) for name, value in settings.items()} | {"rounding": "floor"}
     return OperationPlan(kind, (input,), attributes=attributes)
+
+
+def _of_sizes(*settings: Any) -> bool:
+    """Whether windows are made of sizes of the input: others at another size."""
+    listed = (one if isinstance(one, list | tuple) else (one,) for one in settings)
+    return any(isinstance(size, Size) for one in listed for size in one)
+
+
+def _is_whole(input: Tensor, kernel: Any, sizes: Callable[[Tensor], Any]) -> bool:
+    """Whether a window is the whole map, as ``F.avg_pool2d(x, x.shape[2:])`` has it; that is noted as decided."""
+    return input.dim() == 4 and isinstance(kernel, list | tuple) and tuple(kernel) == tuple(sizes(input)[2:])
 
 
 @translates("adaptive_avg_pool2d")
