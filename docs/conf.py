@@ -73,6 +73,9 @@ def _add_source_and_example(_app, what, name, found, _options, lines):
     for paragraph in module.split("\n\n"):
         if _YEAR.search(paragraph) and paragraph not in own:
             lines += ["", *paragraph.splitlines()]
+    for options in dict.fromkeys(re.findall(r"`(\w+Options)`", own)):  # where its keywords are explained
+        explained = inspect.getdoc(inspect.unwrap(found).__globals__.get(options))
+        lines += ["", *(explained or "").splitlines()]
     for example in (Path(__file__).parent / "gallery").glob(f"*/{public}.py"):
         lines += ["", f":doc:`An example and its picture </auto_gallery/{example.parent.name}/{public}>`."]
 

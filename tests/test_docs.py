@@ -1,18 +1,22 @@
 """The documentation: its examples run and print what it says, its links lead somewhere, public names have examples."""
 
+import dataclasses
 import inspect
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import convscope
+from convscope.dreaming.options import DreamOptions
 from convscope.pictures.recipe import read_recipe
 from convscope.samples import SAMPLES
+from convscope.styling.options import StyleOptions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTATION = REPOSITORY / "docs"
@@ -126,6 +130,13 @@ def test_pictures_are_not_many_bytes() -> None:
     assert sum(picture.stat().st_size for picture in PICTURES) < 4_750_000
 
 
+def fields_of_options(function: Callable[..., object]) -> set[str]:
+    """Return the keywords that are explained by the class that its text sends one to."""
+    known = (DreamOptions, StyleOptions, convscope.InputSpec)
+    said = [one for one in known if one.__name__ in (function.__doc__ or "")]
+    return {field.name for one in said for field in dataclasses.fields(one)}
+
+
 @pytest.mark.parametrize("name", convscope.__all__)
 def test_public_names_are_explained(name: str) -> None:
     public = getattr(convscope, name)
@@ -133,6 +144,12 @@ def test_public_names_are_explained(name: str) -> None:
     assert explained.strip()
     if not inspect.ismodule(public) and not (inspect.isclass(public) and issubclass(public, BaseException)):
         assert ">>>" in explained, f"convscope.{name} has no example"
+    if inspect.isfunction(public):
+        alike = (DOCUMENTATION / "api.md").read_text(encoding="utf-8")
+        parameters = {*inspect.signature(public).parameters} - fields_of_options(public)
+        unsaid = {one for one in parameters if f"`{one}`" not in explained and f"``{one}" not in explained}
+        unsaid = {one for one in unsaid if f"`{one}`" not in alike and f"`{one}=" not in alike}
+        assert not unsaid, f"convscope.{name} does not explain {unsaid}"
 
 
 @pytest.mark.parametrize("document", sorted(DOCUMENTATION.glob("*.md")), ids=lambda path: path.name)

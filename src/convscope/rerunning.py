@@ -55,7 +55,7 @@ def rerun(
     picture: object = None,
     trust: bool = False,
 ) -> Picture:
-    """Make a picture again from its recipe (or from the file that carries it): the same bytes when saved.
+    """Make a picture again from its `recipe` (or from the file that carries it): the same bytes when saved.
 
     `network` and `picture` stand in for the recorded ones, where those were made in Python or have moved; a moved
     network's path is opened as the first one was. RecipeError if the recipe names anything but a technique, or if

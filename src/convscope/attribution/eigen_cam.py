@@ -26,7 +26,8 @@ CAUTION = (
 def eigen_cam(place: TargetAtLayer) -> Tensor:
     """Show what a layer answers to most, whatever the class: the first principal component of its channels.
 
-    The component's sign is chosen so that it grows with the layer's answers. `layer` is as in `grad_cam`.
+    The component's sign is chosen so that it grows with the layer's answers; `target` only names the map. `layer` is as
+    in `grad_cam`.
 
     >>> convscope.eigen_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """

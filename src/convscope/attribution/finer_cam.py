@@ -40,7 +40,7 @@ def finer_cam(
 
     From the class's score is taken that of the `classes` whose scores are nearest (all others where there are fewer),
     weighted by their probabilities.
-    `layer` is as in `grad_cam`; the target is a class.
+    `layer` is as in `grad_cam`; the `target` is a class.
 
     >>> convscope.finer_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """

@@ -49,9 +49,9 @@ def gradient_shap(
 ) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue), on average over several pictures of nothing.
 
-    Each of the `samples` draws a baseline (black, gray, white and blur in turn, or the one that is given) and a place
-    on the way from there to the picture; `noise`, as a share of the input's range, is added to the picture. The caption
-    says how nearly the contributions add up. `target` is as in `saliency`.
+    Each of the `samples` draws a baseline (black, gray, white and blur in turn, or the `baseline` that is given)
+    and a place on the way from there to the picture; `noise`, as a share of the input's range, is added to the
+    picture. The caption says how nearly the contributions add up. `target` is as in `saliency`.
 
     >>> convscope.gradient_shap(network, "cat.jpg", "tabby", samples=64).save("tabby.png")
     """

@@ -114,7 +114,8 @@ def channel_gradients(
 ) -> Attributions:
     """Show, for each channel of a layer, what in the picture excites it: a tile a channel, the gradient in colors.
 
-    Each channel is averaged over its positions. `channels` is how many to show, or which ones; the first 64 by default.
+    Each channel of the layer `address` is averaged over its positions. `channels` is how many to show, or which
+    ones; the first 64 by default.
 
     >>> channel_gradients(network, "cat.jpg", "conv2/3x3", channels=36).save("channels.png")
     """

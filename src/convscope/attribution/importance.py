@@ -136,10 +136,11 @@ def importance(
 ) -> Importance:
     """Show how much each unit of a layer matters: what is lost where it alone answers 0.
 
-    Of one picture, what the target loses (the score of the most probable class by default; see `saliency`). Of many, a
-    folder, an archive, a .csv list or a list, the mean of what the target loses; without a target the share of pictures
-    that are named rightly, where folders or a column name their classes, else of those that are named as before. The
-    `top` units are drawn. `watch` is told how many pictures are done; Ctrl-C ends it with what there is.
+    `pictures` are one or many, whose answer the units of `layer` are left out of in turn. Of one picture, what the
+    `target` loses (the score of the most probable class by default; see `saliency`). Of many, a folder, an archive,
+    a .csv list or a list, the mean of what the target loses; without a target the share of pictures that are named
+    rightly, where folders or a column name their classes, else of those that are named as before. The `top` units
+    are drawn. `watch` is told how many pictures are done; Ctrl-C ends it with what there is.
 
     >>> convscope.importance(network, "inception_5b/output", "cat.jpg", "tabby").save("importance.png")
 

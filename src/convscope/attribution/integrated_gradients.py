@@ -45,9 +45,9 @@ def integrated_gradients(
 ) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue), compared with a picture of one color.
 
-    `baseline` is that color, "mean" (the picture's own), "blur" (out of focus) or "zero": an input of zeros. The steps
-    are tripled, up to `max_steps`, until the contributions add up to the difference to within 1 %; the caption says how
-    nearly they do. `target` is as in `saliency`.
+    `baseline` is that color, "mean" (the picture's own), "blur" (out of focus) or "zero": an input of zeros. The
+    `steps` are tripled, up to `max_steps`, until the contributions add up to the difference to within 1 %; the
+    caption says how nearly they do. `target` is as in `saliency`.
 
     >>> integrated_gradients(network, "cat.jpg", "tabby", baseline="gray").save("integrated.png")
     """

@@ -17,6 +17,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Attribution])
 PANEL_KEYWORDS = tuple(field.name for field in fields(PanelOptions))
 
 
+_ALIKE = """\
+It returns an `Attribution`: its ``values`` are (height, width, colors) of the network's input, or a layer's (rows,
+columns), in units of the target's answer. `panels` are what is drawn of "picture", "map", "colors", "overlay" and
+"heat"; values beyond `percentile` (0 to 100) are clipped; `theme` is "light" or "dark"; `bare` leaves out the title;
+with ``progress=False`` no bar is shown. UnknownLayer for a target or a layer that is not there, InputError for a
+network or an option that does not fit, PictureError for a picture that cannot be read."""
+
+
 def attribution_method(function: _Function) -> _Function:
     """Mark a function from (network, picture, target, ...) to an Attribution: it gets a recipe, by its own name.
 
@@ -43,6 +51,7 @@ def attribution_method(function: _Function) -> _Function:
             attribution = function(*positional, **keywords)
         return replace(attribution, options=options)
 
+    with_panels.__doc__ = f"{inspect.getdoc(function)}\n\n{_ALIKE}"
     progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=bool)
     with_panels.__signature__ = signature.replace(parameters=[*own, *panels, progress])  # type: ignore[attr-defined]
     return recipe_function(function.__name__)(with_panels)  # type: ignore[return-value]

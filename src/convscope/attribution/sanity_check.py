@@ -62,9 +62,10 @@ def sanity_check(
 ) -> Picture:
     """Show a technique's map of an answer again and again, while the network loses what it has learned.
 
-    First the weights of the last layers are shuffled, then those of more, until none is as it was; `maps` says at how
-    many points the map is made again. A map that hardly changes shows the picture, not what the network knows of it.
-    `method` is a name in `METHODS`; `bare` leaves out the title; with ``progress=False`` no bar is shown.
+    First the weights of the last layers are shuffled, then those of more, until none is as it was; `maps` says at
+    how many points the map is made again. A map that hardly changes shows the picture, not what the network knows
+    of it. `method` is a name in `METHODS`, `target` as in `saliency`; `bare` leaves out the title; with
+    ``progress=False`` no bar is shown.
 
     >>> sanity_check(network, "cat.jpg", method="guided_backprop").save("sane.png")
     """

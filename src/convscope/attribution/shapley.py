@@ -45,8 +45,9 @@ def shapley(
 ) -> Attribution:
     """Show what each cell of a grid contributes (red) or takes away (blue): its Shapley value, by sampling orders.
 
-    The cells appear one by one in `samples` random orders, each followed by its reverse; a cell has the mean of what it
-    changed. All of them add up to the answer less that for the `baseline`. `target` is as in `saliency`.
+    The cells appear one by one in `samples` random orders, each followed by its reverse; a cell has the mean of
+    what it changed. All of them add up to the answer less that for the `baseline`; `grid` is how many cells a side
+    has. `target` is as in `saliency`.
 
     >>> convscope.shapley(network, "cat.jpg", "tabby", grid=4).save("tabby.png")
     """

@@ -56,8 +56,8 @@ def trust(
     """Return how far each method's maps can be trusted, measured on these pictures, and two controls beside them.
 
     `pictures` are a list, a folder, an archive, a .csv list, or a single picture. Each one's most probable class is
-    explained. `measures` are names in `MEASURES`, and "difull" (of the grids);
-    the first says which method comes first. `grids` is how many 2 x 2 grids are laid out at most, of pictures that the
+    explained. `methods` are names in `METHODS`, `measures` names in `MEASURES`, and "difull" (of the grids); the
+    first says which method comes first. `grids` is how many 2 x 2 grids are laid out at most, of pictures that the
     network is sure of. `watch` is told how many pictures and grids are done; without it a bar shows that, with
     ``progress=False`` nothing. Ctrl-C ends it with what there is; all that was measured is kept in the cache.
 

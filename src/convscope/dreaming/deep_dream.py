@@ -168,11 +168,11 @@ def deep_dream(
 ) -> Picture:
     """Show what a network dreams into a picture, or into noise where none is given.
 
-    `layers` are addresses (a layer, a channel, a class), with weights if they differ; by default the preset's, where
-    the network has them, else one in its middle. `options` say how, and so do the same names as keywords
-    (`DreamOptions` tells what each does): ``preset``, ``size``, ``guide``, ``steps``, ``rate``, ``seed`` and more.
-    `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False`` no bar
-    shows the steps.
+    `layers` are addresses (a layer, a channel, a class), with weights if they differ; by default the preset's,
+    where the network has them, else one in its middle. `options` say how, and so do the same names as keywords
+    (`DreamOptions` tells what each does; `changes` are single fields of a preset's settings): ``preset``, ``size``,
+    ``guide``, ``steps``, ``rate``, ``seed`` and more. `memory` ("2GB") computes a large picture in windows that
+    fit, with the same result; with ``progress=False`` no bar shows the steps.
 
     >>> deep_dream(network, "sky.jpg", "inception_4c/output", size=640).save("dream.png")
 

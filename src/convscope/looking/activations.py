@@ -83,10 +83,10 @@ def activations(
     """Show a layer's answer to a picture: a tile a channel, bright where it found what it looks for.
 
     `address` is a layer, a channel of it (one big tile) or a neuron (that tile, the neuron framed); several give
-    `Pictures`, and none those of one layer for each stage of the network. `channels` is how
-    many to show, or which ones; `order` "strongest" puts those that answer most over the whole picture first. `scale`
-    "tile" shows each channel's pattern, "sheet" which channels answer strongly; values beyond `percentile` are clipped,
-    which the caption says. Channels of one single value are crossed out.
+    `Pictures`, and none those of one layer for each stage of the network. `channels` is how many to show, or which
+    ones; `order` "strongest" puts those that answer most over the whole picture first. `palette` is a color map of
+    matplotlib's. `scale` "tile" shows each channel's pattern, "sheet" which channels answer strongly; values beyond
+    `percentile` are clipped, which the caption says. Channels of one single value are crossed out.
 
     >>> activations(network, "cat.jpg", "conv2/3x3", channels=36, palette="viridis").save("conv2.png")
 

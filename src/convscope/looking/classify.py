@@ -62,7 +62,7 @@ def predictions(
 ) -> Picture:
     """Show the most probable classes of a picture as bars, the best on top.
 
-    The title names network and photograph; `bare` leaves it out.
+    `top` is how many are named. The title names network and photograph; `bare` leaves it out.
 
     >>> predictions(network, "cat.jpg").save("predictions.png")
     """
@@ -81,7 +81,7 @@ def probabilities(
 ) -> Picture:
     """Show the probability of every class in the classes' order, the highest named.
 
-    The title names network and photograph; `bare` leaves it out.
+    `top` is how many are named. The title names network and photograph; `bare` leaves it out.
 
     >>> probabilities(network, "cat.jpg").save("probabilities.png")
     """

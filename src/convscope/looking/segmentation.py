@@ -62,8 +62,9 @@ def segmentation(
 ) -> Picture:
     """Show every place of a picture in the color of its class, and a legend with each class's share of the picture.
 
-    The photograph as the network sees it is at the left. What is called background keeps the photograph's gray. `top`
-    is how many classes the legend names; the others are gray too.
+    `address` is the map of classes, the network's own by default. The photograph as the network sees it is at the
+    left. What is called background keeps the photograph's gray. `top` is how many classes the legend names; the
+    others are gray too.
 
     >>> segmentation(network, "street.jpg").save("street-segmented.png")
 

@@ -69,7 +69,8 @@ def show_output(
 ) -> Picture:
     """Return one of a network's outputs for a picture, shown as what it is; by default the one that tells most.
 
-    Classes are bars; else as `show` has it. Numbers that are no probabilities are never called so.
+    `output` is the value's name. Classes are bars; else as `show` has it. Numbers that are no probabilities are
+    never called so.
 
     >>> show_output(network, "street.jpg").save("answer.png")
     """

@@ -30,10 +30,10 @@ _LEAST = 40  # pixels of a stimulus that are shown around what the neuron sees
 def tuning_curves(network: Network, address: str, *, theme: ThemeName = "light") -> Picture:
     """Show how a unit's answer changes with what is drawn for it: stripes, colors, disks, bent lines.
 
-    Each panel is a curve of the answer of the neuron in the middle of its layer, and below it the stimulus of its kind
-    that it answers most to, around what it sees (framed). The dashed line is the answer to plain gray. Stripes' phases,
-    the side that an arc bends to and whether its line is light or dark are those that excite most. Best for units of
-    the first half of a network: deeper ones see more than lines and colors.
+    `address` is a channel. Each panel is a curve of the answer of the neuron in the middle of its layer, and below
+    it the stimulus of its kind that it answers most to, around what it sees (framed). The dashed line is the answer
+    to plain gray. Stripes' phases, the side that an arc bends to and whether its line is light or dark are those
+    that excite most. Best for units of the first half of a network: deeper ones see more than lines and colors.
 
     >>> tuning_curves(network, "conv2/3x3:12").save("tuning.png")
 

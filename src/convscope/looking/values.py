@@ -96,9 +96,9 @@ class ValueKeywords(TypedDict, total=False):
 def values(network: Network, picture: InputLike, address: str, **options: Unpack[ValueKeywords]) -> Picture:
     """Show a layer's values in order and, below, the histogram of the positive ones.
 
-    `address` is any layer, or several; without one, those on the way that have no maps. Those with one number a channel
-    (fully connected, pooled to 1×1) read best. `order` "strongest" puts the highest first. `bare` leaves out the title,
-    which names address, network and photograph.
+    `address` is any layer, or several; without one, those on the way that have no maps. Those with one number a
+    channel (fully connected, pooled to 1×1) read best. `order` "strongest" puts the highest first; the histogram
+    has `bins` bars. `bare` leaves out the title, which names address, network and photograph.
 
     >>> values(network, "cat.jpg", "pool5/7x7_s1").save("pool5.png")
 

@@ -66,11 +66,12 @@ def examples(
 ) -> Picture:
     """Show the real pictures that a unit answers most to, each cropped to what it sees where it answers most.
 
-    Beside each crop stands the whole picture, as the network gets it, with that place marked; `overlay` lays the unit's
-    map over it. The rows below are pictures with about 90 % and 50 % of the strongest answer, and just above zero: many
-    units answer to more than their strongest pictures show (Borowski et al., *Exemplary natural images explain CNN
-    activations better than feature visualizations*, 2020). `photographs` are what `convscope.measure` takes; they are
-    measured once, and kept. `by` is a picture's maximum over the positions, or its mean.
+    Beside each crop of the `top` pictures of `address` (a channel, a neuron or a class) stands the whole picture,
+    as the network gets it, with that place marked; `overlay` lays the unit's map over it. The rows below are
+    pictures with about 90 % and 50 % of the strongest answer, and just above zero: many units answer to more than
+    their strongest pictures show (Borowski et al., *Exemplary natural images explain CNN activations better than
+    feature visualizations*, 2020). `photographs` are what `convscope.measure` takes; they are measured once, and
+    kept. `by` is a picture's maximum over the positions, or its mean.
 
     >>> convscope.examples(network, "mixed4a:42", "photos/").save("mixed4a-42.png")
 

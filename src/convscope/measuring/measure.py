@@ -44,7 +44,7 @@ def measure(
     shard: Shard | None = None,
     watch: Watch | None = None,
 ) -> Measurements:
-    """See what every unit of the layers (all, by default) answers to pictures: the strongest, how often it fires, ...
+    """See what every unit of the `layers` (all, by default) answers to pictures: the strongest, how often it fires, ...
 
     `pictures` are a folder, a .zip, .tar or .csv file, or an iterable of anything that `read_picture` reads. All are
     measured in one pass. Memory does not grow with the pictures; `folder` (in the cache, by default) grows by 12 bytes

@@ -38,7 +38,7 @@ class TrainingStep:
 
 @arguments_in_words
 def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
-    """Return the pictures of a folder that has one folder a class: their paths, class numbers and the labels.
+    """Return the pictures of a `folder` that has one folder a class: their paths, class numbers and the labels.
 
     >>> paths, numbers, labels = image_folder("photos/")
 
@@ -75,6 +75,7 @@ def fine_tune(
 ) -> Iterator[TrainingStep]:
     """Train the chosen layers on pictures and their class numbers; each step yields the loss and the network so far.
 
+    `pictures` are paths and class numbers, as `image_folder` gives them; each of `steps` sees `batch_size` of them.
     `layers` are names of layers with parameters, the head alone by default; all others are frozen. Dropout is off
     and pictures are mirrored at random. `optimizer` makes a torch optimizer from the parameters, Adam with a
     learning rate of 0.001 by default.

@@ -26,7 +26,7 @@ def head_of(network: Network) -> Operation:
 
 @arguments_in_words
 def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0, seed: int = 0) -> Network:
-    """Return the network with a new last layer, one output a label; everything before it is as it was.
+    """Return the network with a new last layer, one output for each of `labels`; everything before it is as it was.
 
     The new weights are drawn from a normal distribution of that `spread`. With 0, the default, every class is
     equally probable at first: 20.00 % each and a loss of ln 5 over five labels. Biases are all 0, or all 1 where a

@@ -66,8 +66,9 @@ def feature_sheet(
 ) -> Picture:
     """Show what every channel of a layer wants to see, on one sheet.
 
-    `channels` are those to show, or how many of the first; the others are as in `feature_visualization`. A channel that
-    could not be activated is crossed out.
+    `channels` of the `layer` are those to show, or how many of the first. `options` and the same names as keywords
+    (``preset``, ``size`` in pixels, ``steps``, ``seed``, ``fast``), `batch` and `watch` are as in
+    `feature_visualization`. A channel that could not be activated is crossed out.
 
     >>> feature_sheet(network, "mixed4a", channels=64).save("mixed4a.png")
     """

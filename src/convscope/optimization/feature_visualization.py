@@ -105,13 +105,14 @@ def feature_visualization(
 ) -> Pictures:
     """Show what units want to see: one picture for each target, and what it reaches in its caption.
 
-    A target is an address: a channel (``mixed4a:42``), a neuron (``mixed4a:42@3,5``), a class (``prob:tabby``: its
-    logit) or a whole layer (its mean square, the deep dream's objective); or an objective of `convscope.objectives`.
-    `options` say how, and so do the same names as keywords: ``preset`` (a name, or `convscope.presets.Settings`),
-    ``size``, ``steps``, ``seed``, ``fast``. All are made in batches, `batch` at a time (as many as fit the memory),
-    each the picture it would be alone. Finished pictures of addresses are kept in the cache, and Ctrl-C keeps the
-    unfinished. A unit that answers in no numbers (NaN) is left out with a warning; InputError where that leaves none.
-    `watch` is told every step; without it a bar shows them, with ``progress=False`` nothing.
+    `targets` are addresses: a channel (``mixed4a:42``), a neuron (``mixed4a:42@3,5``), a class (``prob:tabby``: its
+    logit) or a whole layer (its mean square, the deep dream's objective); or an objective of
+    `convscope.objectives`. `options` say how, and so do the same names as keywords: ``preset`` (a name, or
+    `convscope.presets.Settings`), ``size``, ``steps``, ``seed``, ``fast``. All are made in batches, `batch` at a
+    time (as many as fit the memory), each the picture it would be alone. Finished pictures of addresses are kept in
+    the cache, and Ctrl-C keeps the unfinished. A unit that answers in no numbers (NaN) is left out with a warning;
+    InputError where that leaves none. `watch` is told every step; without it a bar shows them, with
+    ``progress=False`` nothing.
 
     >>> picture, = feature_visualization(network, "mixed4a:42")
     >>> picture.caption

@@ -158,9 +158,9 @@ def style_transfer(
 
     `styles` is a picture, several, or pictures with their weights; in a picture's place the address of a unit
     (``mixed4a:42``) stands for what it wants to see. `options` say how, and so do the same names as keywords
-    (`StyleOptions` tells what each does): ``preset``, ``size``, ``style_weight``, ``steps``, ``keep_colors`` and
-    more. `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False``
-    no bar shows the steps.
+    (`StyleOptions` tells what each does; `changes` are single fields of a preset's settings): ``preset``, ``size``,
+    ``style_weight``, ``steps``, ``keep_colors`` and more. `memory` ("2GB") computes a large picture in windows that
+    fit, with the same result; with ``progress=False`` no bar shows the steps.
 
     What is transparent in the content stays so; the picture has the content's color profile and, where
     ``bits`` asks for no others, its bits a channel.

@@ -76,7 +76,7 @@ def register_layer(type_name: str, function: TensorFunction, *, roles: Sequence[
 def register_layer(
     type_name: str, function: TensorFunction | None = None, *, roles: Sequence[str] = ()
 ) -> Callable[[AnyTranslator], AnyTranslator] | None:
-    """Teach convscope a layer type; a type it knows is replaced.
+    """Teach convscope the layer type `type_name`; a type it knows is replaced.
 
     `function` takes the bottoms as tensors by position and, by keyword, the layer's blobs under the names in
     `roles`, and everything in the layer's own ``..._param`` message that no schema describes (a Python layer's
