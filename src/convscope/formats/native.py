@@ -30,6 +30,7 @@ from convscope.files import COPIED_BYTES, require_regular, saved
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
+from convscope.formats.packed_weights import require_unpacked
 from convscope.formats.request import Request
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
@@ -119,6 +120,7 @@ def open_native(request: Request) -> NetworkParts:
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise NetworkFileError(f"{path} is not a network in convscope's format: {error}") from error
     if "operations" not in metadata or "input" not in metadata:
+        require_unpacked(shapes, path)
         raise NetworkFileError(
             f"{path} holds weights without a network: it has no operations in its metadata. "
             "Say which network they are for with architecture (--architecture)"

@@ -1,6 +1,6 @@
 import pytest
 
-from convscope.errors import NetworkFileError
+from convscope.errors import ConvscopeWarning, NetworkFileError
 from convscope.formats.caffe.rules import filter_layers, insert_splits
 from convscope.formats.caffe.text import read_text, read_text_file, write_text
 from convscope.formats.caffe.upgrade import upgrade
@@ -49,6 +49,15 @@ def test_filter_layers(state, rules, kept):
     assert "".join(layer.name for layer in filtered.layer) == kept
     assert filter_layers(filtered, **{**STATE, **state}) == filtered
     assert len(net.layer) == len(rules)
+
+
+def test_a_rule_of_a_forks_own_phase_is_never_met():
+    net = """layer { name: "a" include { phase: RUN } } layer { name: "b" exclude { phase: RUN } }
+        layer { name: "c" include { phase: RUN } include { phase: TRAIN } }"""
+    with pytest.warns(ConvscopeWarning, match=r"does not use: NetStateRule\.phase \(line 1 and 2 more\)"):
+        read = read_text(net)
+    kept = ["".join(layer.name for layer in filter_layers(read, phase).layer) for phase in ("TRAIN", "TEST")]
+    assert kept == ["bc", "b"]
 
 
 def test_both_kinds_of_rules_are_an_error():

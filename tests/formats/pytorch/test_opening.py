@@ -5,9 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +141,70 @@ def test_a_whole_saved_module_gives_its_weights(module: Small, tmp_path: Path, z
     torch.save({"epoch": 3, "model": module}, tmp_path / "last.pth", _use_new_zipfile_serialization=zipped)
     with pytest.warns(ConvscopeWarning, match="its 'model' are the weights, left aside: epoch"):
         assert_opens(tmp_path / "last.pth", module)
+
+
+def _own_attribute(module: nn.Sequential) -> None:
+    module[0].norm_layer = partial(nn.BatchNorm2d, eps=1e-3)  # code, which no layer of torch's asks for
+
+
+def _own_method(module: nn.Sequential) -> None:
+    module[0].__dict__["forward"] = "another"
+
+
+def _own_class(module: nn.Sequential) -> None:
+    module.append(Small())
+
+
+def _holds_itself(module: nn.Sequential) -> None:
+    module[0]._modules["self"] = module
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("change", "opens"),
+    [(None, True), (_own_attribute, True), (_own_method, False), (_own_class, False), (_holds_itself, False)],
+)
+def test_a_module_of_torchs_own_layers_that_was_saved_whole_opens(
+    tmp_path: Path, zipped: bool, change: Callable[[nn.Sequential], None] | None, opens: bool
+) -> None:
+    """Without an architecture, in parallel training's wrapper and a checkpoint too; with other code it asks for one."""
+    torch.manual_seed(3)
+    inner = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(4), nn.SiLU())
+    rows = nn.Sequential(nn.Flatten(2), nn.GRU(64, 5, bidirectional=True, batch_first=True))
+    module = nn.Sequential(inner, nn.Dropout(0.9), rows).train()
+    module(torch.rand(4, 3, 8, 8))  # the norm has statistics of its own
+    if change:
+        change(inner)
+    path, x = tmp_path / "whole", torch.rand(1, 3, 8, 8)
+    torch.save({"epoch": 3, "model": nn.DataParallel(module)}, path, _use_new_zipfile_serialization=zipped)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvscopeWarning)
+        if not opens:
+            with pytest.raises(NetworkFileError, match=r"DataParallel, saved whole without its code"):
+                open_network(path)
+            return
+        network = open_network(path, input_shape=(1, 3, 8, 8))
+    with torch.no_grad():
+        expected = module.eval()(x)[0]
+    answer = network.activations(x, network.graph.outputs[0])[network.graph.outputs[0]]
+    torch.testing.assert_close(answer, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("qweight", "GPTQ or AWQ"), ("SCB", "bitsandbytes"), ("weight_scale", "compressed-tensors")],
+)
+@pytest.mark.parametrize("ending", ["safetensors", "pth"])
+def test_weights_that_a_library_packed_are_called_so(
+    tmp_path: Path, name: str, library: str, ending: str
+) -> None:
+    state = {"block.weight": torch.zeros(4, 4, dtype=torch.int8), f"block.{name}": torch.ones(4)}
+    path = tmp_path / f"small.{ending}"
+    save_file(state, path) if ending == "safetensors" else torch.save(state, path)
+    with pytest.raises(
+        NetworkFileError, match=rf"holds a network quantized by {library}.*\('block.{name}'\): convscope "
+    ):
+        open_network(path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -165,6 +165,35 @@ _HEAD = "class Decides(Module):\n  def forward(self: __torch__.Decides,\n    x: 
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+class Reads(nn.Module):
+    """Reads the rows of a picture's maps, one after the other, and looks from each at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.read = nn.Conv2d(3, 4, 3), nn.LSTM(24, 6, bidirectional=True, batch_first=True)
+        self.look, self.again = nn.TransformerEncoderLayer(12, 3, 20, batch_first=True), nn.GRU(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, _ = self.read(self.conv(x).permute(0, 2, 1, 3).flatten(2))
+        return self.again(self.look(rows).transpose(0, 1))[0]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_script_with_recurrent_layers_and_attention_answers_alike(tmp_path: Path, frozen: bool) -> None:
+    """Their scripts keep lists with a tag of their type, and ask tensors for type and device."""
+    torch.manual_seed(4)
+    reads = Reads().eval()
+    script = torch.jit.script(reads)
+    (torch.jit.freeze(script) if frozen else script).save(str(tmp_path / "reads.pt"))
+    network = open_network(tmp_path / "reads.pt", input_shape=(1, 3, 8, 8))
+    output = network.graph.outputs[0]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.activations(INPUT, output)[output], reads(INPUT), rtol=1e-5, atol=1e-6
+        )
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [

@@ -63,6 +63,8 @@ def _stays(layer: Message, state: Message) -> bool:
 
 def _meets(state: Message, rule: Message) -> bool:
     stages = set(state.stage)
+    if any(field.name == "phase" for field in rule.unknown):  # a fork's own
+        return False
     return (
         (not rule.has("phase") or rule.phase == state.phase)
         and (not rule.has("min_level") or rule.min_level <= state.level)

@@ -66,7 +66,12 @@ def write_text(message: Message) -> str:
 
 
 def _decides_which_layers(message: protobuf.Message, field: Field) -> bool:
-    """Whether the layers of the net hang on this field: without its value there is no net to talk about."""
+    """Whether the layers of the net hang on this field: without its value there is no net to talk about.
+
+    A rule may name a phase that only a fork has (RUN): here it is never met.
+    """
+    if message.type_name == "NetStateRule":
+        return False
     return field.name == "phase" or message.type_name.startswith(("Net", "Solver"))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convscope.errors import NetworkFileError, WeightsMismatch, did_you_mean, warn
+from convscope.formats.packed_weights import QUANTIZED, require_unpacked
 from convscope.formats.pytorch.hub_folder import files_of
 from convscope.formats.pytorch.programs import program_weights
 from convscope.formats.pytorch.unpickling import (
@@ -47,7 +48,6 @@ _PLACES = 64  # a list that holds a network has a few places
 _SAVE_WEIGHTS = (
     "In the program that made it, save its weights alone: torch.save(model.state_dict(), 'weights.pth')"
 )
-_QUANTIZED = "convscope opens the weights it was quantized from, or its ONNX export"
 _PACKAGE = ".data/extern_modules"  # in every torch.package
 
 
@@ -56,13 +56,14 @@ class CheckpointFile:
     """What is in a file: everything that may be a network's weights, by where it stands, the likeliest first.
 
     A state's key is "" for the whole file, else dotted (``"ema.model"``); `entries` are the keys at the top, and
-    `classes` those whose modules were saved whole, by the state's key: ``"my_model.Net"``.
+    `classes` those whose modules were saved whole, by the state's key: ``"my_model.Net"``; `modules` those modules.
     """
 
     path: Path
     states: Mapping[str, State]
     entries: tuple[str, ...]
     classes: Mapping[str, str]
+    modules: Mapping[str, Placeholder] = field(default_factory=dict)
 
     def tell(self, key: str) -> None:
         """Note which weights are taken and what is left."""
@@ -88,18 +89,17 @@ def read_checkpoint(path: Path) -> CheckpointFile:
     try:
         candidates = list(_states(content))
     except QuantizedModule as error:
-        raise NetworkFileError(f"{path} holds a quantized network ({error}): {_QUANTIZED}") from error
+        raise NetworkFileError(f"{path} holds a quantized network ({error}): {QUANTIZED}") from error
     states = {key: state for key, state, _ in candidates}
     if not states:
         raise NetworkFileError(f"{path} {_what_else(content)}")
     for state in states.values():
         _require_numbers(state, path)
     entries = tuple(_inside(content)) if "" not in states else ()
-    classes = {
-        key: module.name[:_LONGEST_CLASS] for key, _, module in candidates if isinstance(module, Placeholder)
-    }
+    modules = {key: module for key, _, module in candidates if isinstance(module, Placeholder)}
+    classes = {key: module.name[:_LONGEST_CLASS] for key, module in modules.items()}
     return CheckpointFile(
-        path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries, classes
+        path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries, classes, modules
     )
 
 
@@ -175,12 +175,13 @@ def _rank(key: str) -> int:
 
 def _require_numbers(state: State, path: Path) -> None:
     """Raise NetworkFileError for a tensor that claims more numbers than the file has for it, or holds packed ones."""
+    require_unpacked(state, path)
     size = sum(file.stat().st_size for file in files_of(path))
     for name, tensor in state.items():
         if tensor.is_quantized or name.endswith(".zero_point"):
             raise NetworkFileError(
                 f"{path} holds a quantized network ({name!r} is {str(tensor.dtype).removeprefix('torch.')}): "
-                f"{_QUANTIZED}"
+                f"{QUANTIZED}"
             )
         if tensor.is_sparse:
             continue

@@ -29,6 +29,7 @@ from convscope.formats.pytorch.libraries import (
     timm_spec,
 )
 from convscope.formats.pytorch.scripted import program_of, read_scripted
+from convscope.formats.pytorch.whole_modules import rebuilt
 from convscope.formats.request import Request
 from convscope.network.graph import Graph
 from convscope.network.input_spec import GUESS, InputSpec
@@ -122,10 +123,21 @@ def open_checkpoint(request: Request) -> NetworkParts:
         )
     checkpoint = read_checkpoint(path)
     if request.architecture is None:
+        if whole := _saved_whole(checkpoint):
+            return _parts_of(whole, request, path.stem, None, (path,))
         raise NetworkFileError(f"{path} holds {_in_words(checkpoint)} and no network. {ASK_FOR_ARCHITECTURE}")
     architecture = _architecture(request.architecture)
     module = with_weights(architecture.build, checkpoint)
     return _parts_of(module, request, architecture.name, architecture.spec or _own_spec(module), (path,))
+
+
+def _saved_whole(checkpoint: CheckpointFile) -> nn.Module | None:
+    """Return the likeliest of a file's modules that are made of torch's own layers alone; None where none is."""
+    for key in checkpoint.states:
+        if (module := rebuilt(checkpoint.modules.get(key))) is not None:
+            checkpoint.tell(key)
+            return module.eval()
+    return None
 
 
 def _in_words(checkpoint: CheckpointFile) -> str:

@@ -180,6 +180,8 @@ class _Reader(CountedUnpickler):
             return OrderedDict
         if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"):
             return list
+        if (module, name) == ("torch.jit._pickle", "restore_type_tag"):
+            return _without_tag
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         if (module, name) == ("torch._utils", "_rebuild_qtensor"):
@@ -200,6 +202,11 @@ class _Reader(CountedUnpickler):
     ) -> Tensor:
         name, kind = storage
         return self.archive.tensor(name, kind, (int(offset), list(shape), list(strides)))
+
+
+def _without_tag(value: Any, type_in_words: str) -> Any:
+    """Return what a script keeps with its type beside it, an empty list or the numbers of an LSTM say."""
+    return value
 
 
 def read_script(archive: Archive, folder: str = "data") -> Any:

@@ -38,6 +38,8 @@ PLAIN: Mapping[str, Callable[..., Any]] = {
     "tensor": lambda values, dtype=None, **others: torch.tensor(values, dtype=dtype),
     "keys": lambda items: list(items),
     "values": lambda items: list(items.values()),
+    "is_autocast_enabled": lambda *device: False,
+    "is_grad_enabled": lambda: True,
     "_set_item": lambda items, key, value: items.__setitem__(key, value),
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -146,11 +147,25 @@ class _Script:
             return _Operator(last, self.constants)
         if path == "ops.prim.RaiseException":
             return _raise
+        if head == "ops.prim" and last in _ASKED:
+            return _ASKED[last]
         if path.startswith("ops.prim.") and last in ("min", "max", "NumToTensor", "unchecked_cast"):
             return {"min": smallest, "max": largest}.get(last, lambda *values: values[-1])
         if isinstance(function := self.sources.get(path), ast.FunctionDef):
             return _Function(self, function)
         raise UnsupportedLayer(f"the program calls {path!r}, which convscope does not know")
+
+
+def _answering(answer: bool) -> Callable[..., bool]:
+    return lambda *_: answer
+
+
+# What a program asks a tensor before it chooses a way. One with gradients goes that of ordinary operators.
+_ASKED: Mapping[str, Callable[..., Any]] = {
+    **{name: attrgetter(name) for name in ("dtype", "device", "type")},
+    **{f"is_{name}": _answering(False) for name in ("nested", "cuda", "quantized", "sparse", "mkldnn")},
+    **dict.fromkeys(("is_cpu", "requires_grad"), _answering(True)),
+}
 
 
 def _raise(message: Any, *_: Any) -> None:

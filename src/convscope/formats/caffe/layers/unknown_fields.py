@@ -28,7 +28,6 @@ _HARMLESS = frozenset(
         "engine",  # how it is computed, not what
         "conv_algos_override",
         "conv_algorithm",
-        "cudnn_convolution_algo_seeker",
         "weight_filler",  # in the wrong place: how numbers begin
         "bias_filler",
         "weight_mask_filler",
@@ -65,6 +64,8 @@ def refuse_unknown_fields(layer: Message) -> None:
     """UnsupportedLayer where a layer that computes has a field that might change its answer."""
     for owner, unknown in unknown_fields(layer, _WITHOUT_EFFECT):
         if unknown.name in (*_HARMLESS, EIGHT_BIT) or (unknown.name.isdigit() and owner == "LayerParameter"):
+            continue
+        if unknown.name.startswith("cudnn_"):  # a library's memory and speed
             continue
         value = (
             "" if isinstance(unknown.value, (dict, list, memoryview)) else f": {write_guessed(unknown.value)}"
