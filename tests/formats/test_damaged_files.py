@@ -9,9 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from convscope.cli import main
+from convscope.errors import PictureError
+from convscope.pictures.photograph import open_photograph
 
 DAMAGED = sorted(
-    file for file in (Path(__file__).parents[1] / "damaged").iterdir() if "hang" not in file.name
+    file
+    for file in (Path(__file__).parents[1] / "damaged").iterdir()
+    if file.is_file() and "hang" not in file.name
 )
 ARCHITECTURE = """
 import torch
@@ -43,6 +47,18 @@ def test_one_line_and_no_traceback(file: Path, tmp_path: Path, photograph: Path)
     answer(file, tmp_path, "layers")
     answer(file, tmp_path, "classify", str(photograph))
     answer(file, tmp_path, "filters", "-o", str(tmp_path / "filters.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("endless-pages.tif", "damaged or incomplete"),  # its list of pages never ends
+        ("large-canvas.webp", "so much is not read from so little"),
+    ],
+)
+def test_a_damaged_picture_is_refused_at_once(name: str, words: str) -> None:
+    with pytest.raises(PictureError, match=words):
+        open_photograph(Path(__file__).parents[1] / "damaged" / "pictures" / name)
 
 
 @pytest.mark.slow

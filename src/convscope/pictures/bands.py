@@ -72,11 +72,11 @@ def _tiff(path: Path) -> NDArray[Any] | None:
 
     try:
         with _unsaid("tifffile"), tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            samples = file.pages[0].tags.get("SamplesPerPixel")
-            if samples is None or samples.value in _PHOTOGRAPHS or len(series.shape) != 3:
+            page = file.pages[0]  # to find them all takes as long as a damaged file likes
+            samples = page.tags.get("SamplesPerPixel")
+            if samples is None or samples.value in _PHOTOGRAPHS or len(page.shape) != 3:
                 return None
-            numbers = int(np.prod(series.shape, dtype=np.int64))
+            numbers = int(np.prod(page.shape, dtype=np.int64))
             if numbers > MOST_BANDS * 2**26:
                 return None
             if numbers > _DESERVED and path.stat().st_size < SMALL_FILE:
@@ -84,7 +84,7 @@ def _tiff(path: Path) -> NDArray[Any] | None:
                     f"{path} is a file of {path.stat().st_size:,} bytes that unfolds into {numbers:,} numbers: so "
                     "much is not read from so little. Make it smaller first"
                 )
-            values: NDArray[Any] = series.asarray()
+            values: NDArray[Any] = page.asarray()
             return values
     except PictureError:
         raise
