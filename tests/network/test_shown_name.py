@@ -13,6 +13,7 @@ from convscope.network.origin import shown_name
         ("torch-jit-export", "nets/super_resolution.onnx", "super_resolution"),
         ("main_graph", "faces/model.onnx", "faces"),
         ("main_graph", "main_graph", "main_graph"),
+        ("network", "nets/eight_bits.onnx", "eight_bits"),
         ("sequential_3", "nets/flowers.h5", "flowers"),
         ("model_1", "fer2013_mini_XCEPTION.119-0.65.hdf5", "fer2013_mini_XCEPTION.119-0.65"),
         ("model_zoo", "nets/flowers.h5", "model_zoo"),

@@ -349,3 +349,27 @@ def test_why_there_is_no_evidence_is_told_once() -> None:
     network = open_network(Segments().eval(), input_shape=(1, 3, 24, 24))
     page = make_report(network, edge_picture(), ReportOptions(sections=("evidence",)), progress=False)
     assert page.count("is no classifier; its outputs are") == 1
+
+
+class _TwoHeads(nn.Module):
+    """A detector's: both heads end by themselves, behind maps of two sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
+        self.small, self.large = nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.first(x).relu()
+        return self.small(self.second(maps).relu()), self.large(maps)
+
+
+@pytest.mark.filterwarnings("ignore::convscope.ConvscopeWarning")
+def test_what_branches_end_in_follows_no_arrow(page: str) -> None:
+    network = convscope.open_network(_TwoHeads().eval(), input_shape=(1, 3, 16, 16))
+    of_heads = report_of(network, edge_picture(), sections=("activations",))
+    journey = of_heads[of_heads.index('<section class="journey"') :].partition("</section>")[0]
+    kinds = re.findall(r'<li(?: class="?(\w*)"?)?>', journey)
+    assert kinds == ["leads", "leads", "", "branch", "branch"]
+    assert "behind the line" in journey
+    assert "class=branch" not in page and "behind the line" not in page

@@ -170,7 +170,7 @@ def _row(layer: Layer, batch: int, counted: set[str]) -> Row:
     counted |= new
     return Row(
         name=layer.name,
-        kind=" + ".join(layer.steps),
+        kind=" + ".join(dict.fromkeys(layer.steps)),
         shape=layer.shape,
         parameter_shapes=tuple(layer.parameters.values()),
         receptive_field=(_plain(field.size[0]), _plain(field.size[1])) if field else None,

@@ -12,7 +12,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.graph import Graph
 from convscope.network.operations import kind_of
-from convscope.network.outputs import Output, made_by
+from convscope.network.outputs import Output, made_by, producer_of
 
 
 def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -> Output:
@@ -57,8 +57,9 @@ def class_scores(graph: Graph, output: str) -> str:
 
     An answer that nothing squashes is the scores itself.
     """
+    producer = producer_of(graph, output)
     squashed = kind_of(made_by(graph, output)).part in ("probabilities", "log_probabilities")
-    return graph.producers[output].inputs[0] if squashed else output
+    return producer.inputs[0] if producer is not None and squashed else output
 
 
 def holds_probabilities(graph: Graph, output: str) -> bool:

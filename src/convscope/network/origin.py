@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-# What exporters and Keras call every network that they write.
+# What exporters (convscope is one) and Keras call every network that they write.
 _EXPORTERS = re.compile(
     r"torch[-_]jit(-export)?|main(_graph)?|tf2onnx|paddle-onnx|PaddlePaddle Graph|Model from PaddlePaddle\.?"
-    r"|mxnet_converted_model|onnx[-_]graphsurgeon([-_]graph)?|spox_graph|CNTKGraph|CoreML_Model|graph"
+    r"|mxnet_converted_model|onnx[-_]graphsurgeon([-_]graph)?|spox_graph|CNTKGraph|CoreML_Model|graph|network"
     r"|(model|sequential|functional)(_\d+)?"
 )
 _COMMON_STEMS = ("deploy", "train_val", "train_test", "model", "weights")

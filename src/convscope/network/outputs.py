@@ -142,7 +142,7 @@ class _Context:
     def _ends_in_scores(self, value: str) -> bool:
         """Whether the numbers are a last layer's, and not features that one could follow: pooled, or after a ReLU."""
         pooled = False
-        while (step := self.graph.producers.get(value)) is not None:
+        while (step := producer_of(self.graph, value)) is not None:
             kind = made_by(self.graph, value)
             part = kind_of(kind).part
             if part == "filters":
@@ -191,13 +191,15 @@ class _Context:
         return "boxes" if coarse and channels in detects else "map"
 
     def _over_channels(self, value: str, shape: Shape) -> bool:
-        step = self.graph.producers[value]
+        step = producer_of(self.graph, value)
+        if step is None:
+            return False
         axis = int(step.attributes.get("axis", 1)) % len(shape)
         return axis == (len(shape) - 1 if self.graph.channels_last and not step.channels_last else 1)
 
     def _has_bare_scores(self, value: str) -> bool:
         """Whether a 1 x 1 convolution makes it, and nothing bounds its numbers: scores of each place by itself."""
-        while (step := self.graph.producers.get(value)) is not None:
+        while (step := producer_of(self.graph, value)) is not None:
             kind = made_by(self.graph, value)
             if kind_of(kind).part == "filters":
                 return self._is_of_single_places(step)
@@ -251,9 +253,20 @@ def token_grid(picture: tuple[int, int], tokens: int) -> tuple[int, int] | None:
     return None
 
 
+def producer_of(graph: Graph, value: str) -> Operation | None:
+    """Return the operation that makes a value; where it is rounded to codes of a few bits, what made it before."""
+    producer = graph.producers.get(value)
+    while producer is not None and producer.kind == "dequantize":
+        codes = graph.producers.get(producer.inputs[0])
+        if codes is None or codes.kind != "quantize":
+            break
+        producer = graph.producers.get(codes.inputs[0])
+    return producer
+
+
 def made_by(graph: Graph, value: str) -> str:
     """Return the kind of the operation that makes a value, by its own name for torch's too; nothing for an input."""
-    producer = graph.producers.get(value)
+    producer = producer_of(graph, value)
     if producer is None or producer.kind != "aten":
         return producer.kind if producer else ""
     operator = str(producer.attributes["operator"]).partition(".")[0]
@@ -264,7 +277,8 @@ def answer_of(graph: Graph, output: str) -> str:
     """Return the probabilities that an output passes on in another shape, or itself, before an argmax."""
     value = output
     while (part := kind_of(made_by(graph, value)).part) in ("rearrangement", "choice"):
-        value = graph.producers[value].inputs[0]
+        producer = producer_of(graph, value)
+        value = producer.inputs[0] if producer else ""
         output = value if part == "choice" else output
     return value if kind_of(made_by(graph, value)).part in _SQUASHING else output
 

@@ -9,6 +9,7 @@ from onnx import helper
 
 import convscope
 from convscope import open_network
+from convscope.network.class_head import class_scores
 
 from .oracle import every_value, model_of
 
@@ -92,6 +93,33 @@ def test_every_tensor_is_within_a_step(manner, per_channel, tmp_path) -> None:
     ).values
     codes = convscope.relevance(network, torch.from_numpy(x), "y:1").values
     assert np.corrcoef(plain.ravel(), codes.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("last", ["Softmax", "Gemm"])
+@pytest.mark.parametrize("manner", ["QDQ", "QOperator"])
+def test_a_classifier_of_eight_bits_is_one(manner, last, tmp_path) -> None:
+    """Its answer goes through codes and back: it has classes all the same, and they have scores."""
+    floats(tmp_path / "whole.onnx")
+    model = onnx.load(tmp_path / "whole.onnx")
+    if last == "Softmax":
+        model.graph.node.append(helper.make_node("Softmax", ["y"], ["z"]))
+    del model.graph.output[:]
+    answer = "z" if last == "Softmax" else "y"
+    model.graph.output.append(helper.make_empty_tensor_value_info(answer))
+    onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "floats.onnx")
+    form, path = quantization.QuantFormat[manner], tmp_path / "net.onnx"
+    quantization.quantize_static(str(tmp_path / "floats.onnx"), str(path), Calibration(), quant_format=form)
+    network, x = open_network(path), pictures()
+    (output,) = network.outputs
+    assert (output.role, output.value) == ("classes", answer)
+    plain = open_network(tmp_path / "floats.onnx")
+    scores = class_scores(network.graph, answer)
+    assert network.shapes[scores] == plain.shapes["y"]
+    assert (scores == answer) == (last == "Gemm")
+    wanted = every_value(onnx.load(path), [answer], {"x": x})[answer]
+    probabilities = wanted if last == "Softmax" else torch.from_numpy(wanted).softmax(1).numpy()
+    found = dict(network.best_classes(torch.from_numpy(x), 5))
+    np.testing.assert_allclose([found[at] for at in range(5)], probabilities[0], atol=0.01)
 
 
 def test_sums_of_eight_bits_never_overflow(tmp_path) -> None:
