@@ -183,6 +183,17 @@ def test_what_pytorch_has_of_its_own(tmp_path) -> None:
     assert_saved(network, tmp_path / "net.onnx", (1, 3, 13, 13), (2, 3, 13, 13))
 
 
+def test_a_network_of_one_size_is_a_file_of_one_size(tmp_path) -> None:
+    graph = open_network(nn.Conv2d(3, 4, 3).eval(), input_shape=(1, 3, 9, 7)).graph
+    (value,), (convolution,) = graph.inputs, graph.operations
+    size = Operation("assert_shape", "size", "size", (value,), ("sized",), attributes={"shape": (3, 9, 7)})
+    graph = replace(graph, operations=(size, replace(convolution, inputs=("sized",))))
+    network = Network(graph, input_spec=None)
+    assert_saved(network, tmp_path / "net.onnx", (1, 3, 9, 7), (2, 3, 9, 7))
+    declared = onnx.load(tmp_path / "net.onnx").graph.input[0].type.tensor_type.shape.dim
+    assert [axis.dim_param or axis.dim_value for axis in declared] == ["batch", 3, 9, 7]
+
+
 def test_windows_that_reach_over_the_edge_as_torch_has_them(tmp_path) -> None:
     """Where the largest numbers lay, torch's second answer, is no value of the file."""
     network = open_network(nn.MaxPool2d(3, 2, 1, ceil_mode=True), input_shape=(1, 2, 6, 8))

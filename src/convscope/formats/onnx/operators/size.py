@@ -95,3 +95,9 @@ def write_constant(part: Part) -> None:
         if order := part.attributes.get("order"):
             value = part.step("Transpose", value, perm=tuple(order))
         part.writer.node("Identity", [value], [output])
+
+
+@writes("assert_shape")
+def write_asserted_shape(part: Part) -> None:
+    """Write the input as it is: the sizes that the file says its inputs have are the only ones that go through."""
+    part.write("Identity", part.inputs[0])
