@@ -100,6 +100,16 @@ def settled(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def at_rest(page: Page) -> None:
+    """Stop what is being made, and wait until nothing is asked and no job runs: what is held then is kept."""
+    settled(page)
+    page.wait_for_timeout(1000)  # what is asked for once the cursor rests is asked for by then
+    page.evaluate("async () => (await import('./static/sees.js')).stop()")
+    page.wait_for_function(
+        "() => !document.querySelector('#status').innerText.includes('a picture is being made')"
+    )
+
+
 def measure(
     page: Page, address: str, layer: str, network: Network, start: float
 ) -> Iterator[tuple[str, float]]:
@@ -197,7 +207,7 @@ def browser_page() -> Iterator[Page]:
 
 
 def memory(minutes: float = 10.0) -> None:
-    """Use the page as fast as it answers, and print the server's memory after each tenth of the time."""
+    """Use the page as fast as it answers, and print the server's memory after each tenth of the time, at rest."""
     server = serve(open_network("builtin"), ["chelsea", "coffee"])
     with browser_page() as page:
         page.goto(f"{server.address}#/mixed4a:0")
@@ -214,8 +224,10 @@ def memory(minutes: float = 10.0) -> None:
             if rounds % 10 == 0:
                 page.evaluate(JOB, ["mixed4a"])
             if spent >= next_line:
+                at_rest(page)
                 print(f"| {spent:.1f} | {rounds} | {resident():.0f} | {in_page(browser)} |", flush=True)
                 next_line += minutes / 10
+        at_rest(page)
         print(f"| {minutes:.1f} | {rounds} | {resident():.0f} | {in_page(browser)} |")
     server.stop()
 

@@ -19,6 +19,7 @@ from convscope.web.guard import App, Guard
 HERE = "127.0.0.1"
 _OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 _STARTS_WITHIN = 20.0  # seconds
+_ENDS_WITHIN = 20.0  # on a busy machine: until then its port is taken
 SLOWEST_HEAD = 20.0  # seconds for a request's first lines to arrive, or for a connection to ask anything
 
 
@@ -38,7 +39,7 @@ class Running:
     def stop(self) -> None:
         """End it."""
         self._uvicorn.should_exit = True
-        self._thread.join(timeout=5)
+        self._thread.join(_ENDS_WITHIN)
 
 
 class _Impatient(H11Protocol):

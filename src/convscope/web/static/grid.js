@@ -49,9 +49,11 @@ export function mountGrid(parent) {
   new ResizeObserver(() => state.grid && draw()).observe(parent);
 }
 
-/** Return the channels in the order they are shown. */
+/** Return the channels in the order they are shown, or will be once the layer's answer is there. */
 export function channelOrder() {
-  return layout.order.length ? layout.order : [0];
+  if (state.grid?.layer === state.layer && layout.order.length) return layout.order;
+  const order = ordered(state.layer, layerFacts()?.channels || 0);
+  return order.length ? order : [0];
 }
 
 /** Return how many tiles stand side by side. */

@@ -4,7 +4,7 @@ import { asGrid, socketAddress, unpack } from "./api.js";
 import { element } from "./elements.js";
 import { set, state, unitAddress } from "./store.js";
 
-/** @typedef {{kind: string, width: () => number, height: () => number, image: () => CanvasImageSource, name: () => string, step: (by: number) => void, stop: () => void}} Source */
+/** @typedef {{kind: string, width: () => number, height: () => number, image: () => CanvasImageSource, name: () => string, step: (by: number) => Promise<void>, answered: () => Promise<void>, stop: () => void}} Source */
 
 const A_PICTURE = 1000; // milliseconds that each picture of a folder stays, at least
 /** What the network sees of the frame that was sent last. */
@@ -123,6 +123,7 @@ async function oneFrame(source, frames) {
     set({ error: error.message });
     await pause(300);
   }
+  await source.answered();
   await new Promise(requestAnimationFrame);
 }
 
@@ -167,15 +168,14 @@ async function played(kind, from, title, end) {
     stop();
     throw error;
   }
-  return { kind, width: () => video.videoWidth, height: () => video.videoHeight, image: () => video, name: () => title, step: () => {}, stop };
+  return { kind, width: () => video.videoWidth, height: () => video.videoHeight, image: () => video, name: () => title, step: async () => {}, answered: async () => {}, stop };
 }
 
-/** @returns {Promise<Source>} pictures one after the other, in the order of their names */
+/** @returns {Promise<Source>} pictures one after the other, in the order of their names; each stays until it was answered */
 async function folder(files) {
   const names = [...files].sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, undefined, { numeric: true }));
-  let at = -1, image = null, timer = 0, stopped = false;
+  let at = -1, image = null, since = 0, stopped = false;
   const advance = async (by) => {
-    clearTimeout(timer);
     for (let tries = 0; tries < names.length && !stopped; tries++) {
       at = (at + by + names.length) % names.length;
       const next = await createImageBitmap(names[at]).catch(() => null); // what the browser does not read is left out
@@ -184,14 +184,12 @@ async function folder(files) {
       image = next;
       break;
     }
+    since = performance.now();
     if (stopped) image?.close();
-    else timer = setTimeout(() => (state.frozen ? advance(0) : advance(1)), A_PICTURE);
   };
+  const answered = async () => void (performance.now() - since >= A_PICTURE && !state.frozen && (await advance(1)));
   await advance(1);
   if (!image) throw new Error("no picture in it that this browser reads");
-  const stop = () => {
-    stopped = true;
-    clearTimeout(timer);
-  };
-  return { kind: "folder", width: () => image.width, height: () => image.height, image: () => image, name: () => names[at].name, step: (by) => void advance(by), stop };
+  const stop = () => void (stopped = true);
+  return { kind: "folder", width: () => image.width, height: () => image.height, image: () => image, name: () => names[at].name, step: advance, answered, stop };
 }
