@@ -125,7 +125,10 @@ def test_what_is_asked_again_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_numbers_that_are_none_are_told_as_such() -> None:
     """JSON has no NaN: a unit's facts were "a question that makes no sense"."""
-    served = serve(planted_network().with_units({"conv2:0": float("nan")}), [plain_picture((1.0, 0.1, 0.2))])
+    network = planted_network()
+    bias = network.parameters["conv2.bias"].clone()
+    bias[0] = float("nan")
+    served = serve(network.with_parameters({"conv2.bias": bias}), [plain_picture((1.0, 0.1, 0.2))])
     asked = {"unit": "conv2:0", "picture": served.session.pictures.pinned()[0]}
     facts = get(served, "api/unit", params=asked).json()
     assert facts["highest"] is None and facts["fedBy"]
