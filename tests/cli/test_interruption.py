@@ -214,3 +214,31 @@ def test_the_process_ends_without_taking_python_apart_but_does_what_others_left_
         assert ended.returncode == status
         assert ended.stdout.endswith("for the end\n")
         assert "taken apart" not in ended.stderr
+
+
+ENDLESS = """
+name: "endless" input: "data" input_dim: 1 input_dim: 3 input_dim: 600 input_dim: 600
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool"
+        pooling_param { pool: MAX kernel_size: 999 stride: 1 pad: 500 } }
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_one_step_that_takes_hours(tmp_path: Path) -> None:
+    (tmp_path / "endless.prototxt").write_text(ENDLESS)
+    Picture(edge_picture()).save(tmp_path / "edge.png")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "activations", "endless.prototxt", "edge.png", "-o", "made.png"],
+        cwd=tmp_path,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(sys.path), "CONVSCOPE_CACHE": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "guessed" not in process.stderr.readline():  # which is said before the network runs
+        pass
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=120)[1]
+    assert (process.returncode, said) == (130, "interrupted: nothing was finished\n")

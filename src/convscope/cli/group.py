@@ -21,6 +21,7 @@ import click
 from convscope.cli.choice import Choice
 from convscope.cli.completion import offer
 from convscope.cli.options import NetworkOption
+from convscope.cli.patience import patience
 from convscope.cli.result_paths import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
 from convscope.cli.streams import lasting_streams
@@ -235,7 +236,7 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
         if not over:
             options.interrupted = True
             if _torch_is_being_imported():
-                os._exit(_interrupted(options).exit_code)
+                end()
             before(number, frame)
 
     def ignored(what: sys.UnraisableHookArgs) -> None:
@@ -244,10 +245,14 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
         else:
             ignored_before(what)
 
+    def end() -> None:
+        os._exit(_interrupted(options).exit_code)
+
     signal.signal(signal.SIGINT, pressed)
     sys.unraisablehook = ignored
     try:
-        yield
+        with patience(lambda: options.interrupted, end):
+            yield
     finally:
         over = True
         sys.unraisablehook = ignored_before
