@@ -16,6 +16,7 @@ from convscope import open_network
 from convscope.errors import InputGuess
 from convscope.web.recent_networks import remember
 from convscope.web.server import Server, serve
+from convscope.web.session import Permissions
 from planted import plain_picture, planted_network
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -578,6 +579,20 @@ def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_
     page.goto(f"{server.address}#/0:2?view=why&methods=saliency&picture={key}")
     page.get_by_text("What it is, and what it is worth").click()
     shown(page, "Saliency of 0:2")
+    page.context.close()
+    server.stop()
+
+
+def test_a_page_that_only_shows_says_so_before_one_presses_make(browser: Any) -> None:
+    server = serve(
+        planted_network(), [plain_picture((0.1, 0.9, 0.2))], permissions=Permissions(read_only=True)
+    )
+    page = browser.new_context().new_page()
+    for view in ("unit", "why", "studio"):
+        page.goto("about:blank")
+        page.goto(f"{server.address}#/conv2:1?view={view}")
+        page.locator(f"#{view}").get_by_text("This page only shows: nothing is made here.").wait_for()
+    assert page.get_by_role("button", name="Make", exact=True).is_disabled()
     page.context.close()
     server.stop()
 

@@ -60,6 +60,9 @@ export function imageOf(bytes, type, alt) {
   return image;
 }
 
+/** What a page says that only shows, wherever something is made on others. */
+export const ONLY_SHOWS = "This page only shows: nothing is made here.";
+
 /** Say in an empty pane why it is empty and what to press. */
 export function empty(words) {
   return element("p.empty", {}, words);

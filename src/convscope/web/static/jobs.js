@@ -21,7 +21,7 @@ function open() {
   };
   socket.onclose = () => {
     socket = null;
-    for (const [job, watch] of running) watch({ job, kind: "error", error: "the server has gone: start convscope explore again" });
+    for (const [job, watch] of running) watch({ job, kind: "error", error: "the server has gone: start convscope explore again, then press r" });
     running.clear();
     tell();
   };

@@ -1,6 +1,6 @@
 // Dreams and styles, made while one watches, a preview each half second. What is asked for meanwhile waits in line.
 
-import { element, empty, fill, imageOf } from "./elements.js";
+import { ONLY_SHOWS, element, empty, fill, imageOf } from "./elements.js";
 import { formOf } from "./form.js";
 import { cancel, start, stop } from "./jobs.js";
 import { listen, set, state } from "./store.js";
@@ -30,7 +30,7 @@ export function mountStudio(parent) {
     fill(form, ...formOf(state.kind, options));
   };
   const film = element("input", { type: "checkbox", onchange: () => (filmed = film.checked) });
-  const run = element("button", { onclick: make, title: "What is asked for while another is made waits in line" }, "Make");
+  const run = element("button", { onclick: make, disabled: state.network.readOnly, title: "What is asked for while another is made waits in line" }, "Make");
   const end = element("button", { title: "The picture as it is stays; Make goes on from there", onclick: () => running() && stop(running().job) }, "Stop");
   fill(parent, element("h2", {}, "Studio"), element("div.columns", {}, element("div.card", {}, tabs, form, element("label", {}, film, " a film of the steps, too"), element("div.tools", {}, run, end), line), shown));
   draw();
@@ -104,7 +104,7 @@ function wholeOf(picture) {
 /** Show a run: its preview, or what it came to beside what it began with. */
 function show(run) {
   current = run;
-  if (!run) return fill(shown, empty("Choose a preset and press Make: the picture changes while you watch."), ...(state.picture ? [element("div.big", {}, element("img", { src: wholeOf(state.picture), alt: "The picture that is changed" }))] : []));
+  if (!run) return fill(shown, empty(state.network.readOnly ? ONLY_SHOWS : "Choose a preset and press Make: the picture changes while you watch."), ...(state.picture ? [element("div.big", {}, element("img", { src: wholeOf(state.picture), alt: "The picture that is changed" }))] : []));
   const bar = element("progress", { "aria-label": "Steps done", hidden: run.status !== "runs" });
   if (run.of) Object.assign(bar, { max: run.of, value: run.done });
   fill(shown, bar, element("p.caption", {}, run.words), ...(run.picture ? compared(run) : [element("div.big", {}, ...(run.preview ? [run.preview] : []))]));

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { arithmeticParts, arithmeticWaits, askArithmetic } from "./arithmetic.js";
 import { DEFINITIONS, defined } from "./definitions.js";
-import { bar, element, empty, fill, number, signedBar } from "./elements.js";
+import { ONLY_SHOWS, bar, element, empty, fill, number, signedBar } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { failure as whyUnmade, onSeen, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
@@ -124,7 +124,7 @@ function heading(words, term) {
 function wanted(unit) {
   const picture = seen(unit), words = whyUnmade(unit);
   if (!picture && words) return [heading("What it wants to see", "wanted"), element("p.error", {}, words)];
-  if (!picture) return [heading("What it wants to see", "wanted"), ...(state.network.readOnly ? [empty("Nothing is made on this page: it only shows.")] : [element("div.big", {}, element("div.unmade")), empty("Being made…")])];
+  if (!picture) return [heading("What it wants to see", "wanted"), ...(state.network.readOnly ? [empty(ONLY_SHOWS)] : [element("div.big", {}, element("div.unmade")), empty("Being made…")])];
   const share = picture.final ? "" : ` (${farOf(picture)})`;
   return [heading(`What it wants to see${share}`, "wanted"), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
 }

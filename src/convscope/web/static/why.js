@@ -1,7 +1,7 @@
 // Where the evidence lies, method beside method: each map on its own range, all in the same colors, over the picture.
 
 import { defined } from "./definitions.js";
-import { element, empty, fill, number } from "./elements.js";
+import { ONLY_SHOWS, element, empty, fill, number } from "./elements.js";
 import { cancel, start } from "./jobs.js";
 import { table } from "./palette.js";
 import { listen, set, state, unitAddress } from "./store.js";
@@ -59,6 +59,7 @@ function target() {
 function explain() {
   const methods = chosen();
   if (!state.picture) return set({ error: "drop a picture first: evidence is a picture's" });
+  if (state.network.readOnly) return fill(cards, empty(ONLY_SHOWS));
   if (job) cancel(job);
   if (!methods.length) return fill(cards, empty("Choose a method under Methods."));
   let fresh = false;
