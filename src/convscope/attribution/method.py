@@ -19,10 +19,10 @@ PANEL_KEYWORDS = tuple(field.name for field in fields(PanelOptions))
 
 _ALIKE = """\
 It returns an `Attribution`: its ``values`` are (height, width, colors) of the network's input, or a layer's (rows,
-columns), in units of the target's answer. `panels` are what is drawn of "picture", "map", "colors", "overlay" and
-"heat"; values beyond `percentile` (0 to 100) are clipped; `theme` is "light" or "dark"; `bare` leaves out the title;
-with ``progress=False`` no bar is shown. UnknownLayer for a target or a layer that is not there, InputError for a
-network or an option that does not fit, PictureError for a picture that cannot be read."""
+columns), and its ``how`` says in words what they are. `panels` are what is drawn of "picture", "map", "colors",
+"overlay" and "heat"; values beyond `percentile` (0 to 100) are clipped; `theme` is "light" or "dark"; `bare` leaves
+out the title; with ``progress=False`` no bar is shown. UnknownLayer for a target or a layer that is not there,
+InputError for a network or an option that does not fit, PictureError for a picture that cannot be read."""
 
 
 def attribution_method(function: _Function) -> _Function:
