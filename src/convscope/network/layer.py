@@ -71,6 +71,8 @@ def _multiply_adds(
             return prod(before) * prod(weight[1:])
         case "dense":
             return prod(before) * prod(weight) // max(1, _inner(operation, weight))
+        case "matmul":  # a fully-connected layer, as ONNX has those of a transformer
+            return prod(after) * before[-2 if operation.attributes.get("swapped") and len(before) > 1 else -1]
     return 0
 
 

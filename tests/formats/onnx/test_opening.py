@@ -311,3 +311,17 @@ def test_a_network_of_nothing_else_is_refused(tmp_path) -> None:
     onnx.save(model_of([node("Bernoulli")], {"x": [1, 3, 3]}, ["y"]), tmp_path / "net.onnx")
     with pytest.raises(UnsupportedLayer, match=r"does not compute Bernoulli .*look at the layers before it"):
         open_network(tmp_path / "net.onnx")
+
+
+def test_products_with_stored_numbers_are_counted(tmp_path) -> None:
+    """A transformer's fully-connected layers: as many multiply-adds as torch's Linear has, on either side."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        helper.make_node("MatMul", ["v", "y"], ["z"]),
+        helper.make_node("MatMul", ["z", "z"], ["both"]),
+    ]
+    network = checked(
+        tmp_path, *nodes, inputs={"x": [2, 5, 6, 7]}, constants={"w": weights(7, 3), "v": weights(3, 6)}
+    )
+    counts = [network.layers[name].multiply_adds for name in ("y", "z", "both")]
+    assert counts == [2 * 5 * 6 * 3 * 7, 2 * 5 * 3 * 3 * 6, 0]
