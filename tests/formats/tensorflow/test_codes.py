@@ -70,6 +70,31 @@ def test_every_op_on_codes_is_tensorflows(tmp_path: Path) -> None:
         assert found[name].item() == pytest.approx(end, rel=1e-6), name
 
 
+# An even range's 0 lies right between codes 127 and 128: the last bit of a quotient decides, in each op by its own.
+EVEN_RANGES = {
+    0.99: (127, 128),
+    1.949: (127, 128),
+    2.086: (128, 127),
+    3.73: (127, 127),
+    3.867: (128, 128),
+    4.278: (128, 127),
+}
+
+
+def test_0_of_an_even_range_has_tensorflows_code(tmp_path: Path) -> None:
+    for end, expected in EVEN_RANGES.items():
+        g, x = GraphWriter(), np.float32([[-end, 0]])
+        limits = [g.const(name, np.float32(limit)) for name, limit in (("low", -end), ("high", end))]
+        given = g.placeholder(shape=x.shape)
+        codes = g.node(
+            "QuantizeV2", "codes", given, *limits, T="DT_QUINT8", mode="MIN_FIRST", ensure_minimum_range=0.0
+        )
+        g.node("QuantizedRelu", "rectified", codes, f"{codes}:1", f"{codes}:2", Tinput="DT_QUINT8")
+        network = convscope.open_network(g.save(tmp_path / f"{end}.pb"))
+        found = network.activations(torch.from_numpy(x), convscope.Address("codes:0"), "rectified")
+        assert (found["codes:0"][0, 1], found["rectified"][0, 0]) == expected, end
+
+
 def test_ops_that_do_several_things_are_intels(tmp_path: Path) -> None:
     """TensorFlow 2.21's numbers with oneDNN on; what is added there is written over, so `side` is known by `sum`."""
     expected = {

@@ -239,7 +239,7 @@ def batch_norm_codes(
 
 def decode(codes: Tensor, low: Tensor, high: Tensor, bits: int, signed: bool) -> Tensor:
     """Return the numbers that codes stand for."""
-    step = _step(low.double(), high.double(), bits)
+    step = _range(low, high, bits) / 2.0**bits
     rounded = step.float()
     least = half_away(torch.nan_to_num(low.float() / rounded)).double() * rounded  # 0 has to have a code
     offset = least - code_limits(bits, signed)[0] * step  # of 32 bits it is half a code, as it is there
@@ -263,8 +263,13 @@ def _code_of(value: Tensor, low: Tensor, high: Tensor, bits: int, signed: bool) 
 
 
 def _codes_to_one(low: Tensor, high: Tensor, bits: int) -> Tensor:
-    width = (high - low).double()
-    return torch.where(width == 0, torch.zeros_like(width), (2.0**bits - 1) / width)
+    width = _range(low, high, bits)
+    return torch.where(width == 0, torch.zeros_like(width), 2.0**bits / width)
+
+
+def _range(low: Tensor, high: Tensor, bits: int) -> Tensor:
+    """Return how far all codes reach, in TensorFlow's very order: an even range's 0 lies right between two codes."""
+    return (high - low).double() * (2.0**bits / (2.0**bits - 1))
 
 
 def _product_step(

@@ -48,14 +48,14 @@ def quantize_range(
     if mode == "SCALED":
         first += narrow
         scale = _finest(first, last, least, most)
-        least, most = first / scale if first else torch.zeros_like(least), last / scale
+        least, most = _quotient(first, scale), _quotient(last, scale)
     a, b = _along(least, input, axis), _along(most, input, axis)
     inside = torch.minimum(torch.maximum(input, a), b)
     if mode == "MIN_COMBINED":
         offset = (last - first + 1) / 2 if signed else 0.0
-        places = (inside - a) * ((last - first) / (b - a)) - offset
+        places = (inside - a) * _quotient(last - first, b - a) - offset
     elif mode == "MIN_FIRST":
-        factor = (last - first) / (b - a)
+        factor = _quotient(last - first, b - a)
         places = straight_through(input * factor, half_away) - half_away(a * factor) + first
     else:
         places = inside * _along(scale, input, axis)
@@ -115,7 +115,7 @@ def round_to_range(
     scale = _finest(first, last, low, high)
     places = input
     if limits:
-        ends = [_along(end, input, axis) for end in (first / scale, last / scale)]
+        ends = [_along(end, input, axis) for end in (_quotient(first, scale), _quotient(last, scale))]
         places = torch.minimum(torch.maximum(input, ends[0]), ends[1])
     scale = _along(scale, input, axis)
     return straight_through(places * scale, torch.round if to_even else _half_up) / scale
@@ -150,9 +150,14 @@ def _half_up(values: Tensor) -> Tensor:
 def _finest(first: int, last: int, low: Tensor, high: Tensor) -> Tensor:
     """Return how many codes there are to 1 when both ends of a range have one, and 0 is code 0."""
     endless = torch.full_like(low, torch.finfo(low.dtype).max)
-    below = torch.where(first * low > 0, first / low, endless)
-    above = torch.where(last * high > 0, last / high, endless)
+    below = torch.where(first * low > 0, _quotient(first, low), endless)
+    above = torch.where(last * high > 0, _quotient(last, high), endless)
     return torch.minimum(below, above)
+
+
+def _quotient(number: int, by: Tensor) -> Tensor:
+    """Return the nearest quotient; torch takes a number times 1/`by`, and misses where 0 lies between two codes."""
+    return torch.full_like(by, number) / by
 
 
 def _along(ends: Tensor, input: Tensor, axis: int | None) -> Tensor:
