@@ -202,7 +202,11 @@ def test_a_script_with_recurrent_layers_and_attention_answers_alike(tmp_path: Pa
         ("    return __import__('os').system('true')", "'__import__'"),
         ("    return ops.prim.load('stolen')", "'ops.prim.load'"),
         ("    return self.head.__class__(x)", "__class__"),
-        ("    while True:\n      pass", "more than 1,000,000 steps"),
+        ("    while True:\n      pass", "more than 30,000 steps"),
+        (
+            "    a = [0, 0]\n    for i in range(40):\n      a = torch.add(a, a)\n    return a",
+            "a list or a text of 16,384 items",
+        ),
         ("    return torch.mul([0], 1000000000)", "1,000,000,000 times as long"),
         ("    return (self).forward(x)", "calls itself more than"),
         ("    n = 3\n    while True:\n      n = torch.mul(n, n)", "beyond 64 bits"),

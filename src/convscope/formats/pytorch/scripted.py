@@ -26,7 +26,7 @@ from convscope.formats.pytorch.script_arithmetic import OF_SIZES, PLAIN, compute
 from convscope.formats.sizes import Size, SizeFraction, largest, smallest, whole
 from convscope.network.operations.aten import pure_operator
 
-_MOST_STATEMENTS = 1_000_000
+_MOST_STATEMENTS = 30_000  # as many operations as a graph may have
 _DEEPEST = 40  # calls, each of many of Python's own
 
 _BUILT_IN: Mapping[str, Callable[..., Any]] = {
