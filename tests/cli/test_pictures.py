@@ -7,12 +7,16 @@ import os
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+import torch
 from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner, Result
+from torch import nn
 
 from convscope.cli import main
 from convscope.cli.completion import BashWithColons
+from convscope.formats.opening import open_network
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import read_recipe
 from planted import edge_picture, plain_picture, planted_files
@@ -286,3 +290,34 @@ def test_quiet_means_no_bars_and_no_notes(here: Path, monkeypatch: pytest.Monkey
         assert result.exit_code == 0, result.output
         assert not result.stderr and disabled and all(one is True for one in disabled)
     assert os.environ.get("TQDM_DISABLE") is None
+
+
+def test_a_network_of_signals_takes_them_out_of_a_numpy_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With axes of size 1 left out or not; another shape is refused, and so is a signal where pictures are seen."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(1)
+    module = nn.Sequential(
+        nn.Conv1d(1, 4, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    module.append(nn.Softmax(1)).eval()
+    open_network(module, input_shape=(1, 1, 40)).save("signals.convscope")
+    signal = torch.randn(40)
+    expected = module(signal[None, None])[0].detach()
+    for number, shape in enumerate(((40,), (1, 40), (1, 1, 40), (40, 1))):
+        np.save(f"{number}.npy", signal.reshape(shape).numpy())
+        told = run("classify", "signals.convscope", f"{number}.npy", "--top", "1", "--json")
+        (best,) = json.loads(told.stdout)[0]["predictions"]
+        assert best["address"].endswith(f":{int(expected.argmax())}")
+        assert best["probability"] == pytest.approx(float(expected.max()), rel=1e-5)
+    np.save("other.npy", np.zeros((2, 41)))
+    assert "cannot take 'input' 1x2x41" in run("classify", "signals.convscope", "other.npy").stderr
+    assert run("activations", "signals.convscope", "0.npy", "1", "-o", "curves.png").exit_code == 0
+    assert read_recipe("curves.png").function == "activations"
+    told = run("values", "signals.convscope", "0.npy", "3", "--json", "-o", "values.png")
+    assert json.loads(told.stdout)[0]["values"] == pytest.approx(
+        module[:4](signal[None, None])[0].tolist(), rel=1e-4
+    )
+    planted_files(tmp_path / "planted")
+    assert "an array of shape (40,) is not a picture" in run("activations", "planted", "0.npy").stderr

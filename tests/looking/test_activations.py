@@ -18,6 +18,7 @@ from convscope.looking.main_line import shown_layers
 from convscope.looking.values import values
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture, Pictures
+from convscope.presentation.curve_plots import curves
 from planted import edge_picture, plain_picture, planted_network, with_channels_last
 
 
@@ -172,6 +173,53 @@ def test_the_answer_decides_between_tiles_and_a_plot_and_not_the_networks_own_sh
             assert f"the highest: {highest} (" in shown.caption
         else:
             assert [(one.box[2] - one.box[0]) % 6 for one in shown.tiles] == [0] * 5  # 5 rows of 6
+
+
+def test_a_signals_channels_are_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = nn.Sequential(nn.Conv1d(2, 5, 3), nn.Conv1d(5, 3, 2)).eval()
+    network, x = open_network(module, input_shape=(1, 2, 30)), torch.randn(1, 2, 30)
+    rows, drawn = module[0](x)[0].detach().numpy(), []
+    monkeypatch.setattr(
+        "convscope.looking.activations.curves",
+        lambda rows, *names, **how: drawn.append(rows) or curves(rows, *names, **how),
+    )
+    assert (
+        activations(network, x, "0").caption
+        == "All 5 channels of 0. 5 curves over 28 positions, each on its own scale."
+    )
+    assert (
+        f"Neuron 0:3@7 answers {rows[3, 7]:.4g}. Its channel: 1 curve"
+        in activations(network, x, "0:3@7").caption
+    )
+    strongest = activations(network, x, "0", channels=2, order="strongest", scale="sheet")
+    assert strongest.caption.startswith("The 2 strongest of 5 channels, strongest first, of 0.")
+    best = np.argsort(-np.abs(rows).mean(1), kind="stable")[:2]
+    for found, expected in zip(drawn, (rows, rows[3:4], rows[best]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(UnknownLayer, match="0:3@28"):
+        activations(network, x, "0:3@28")
+
+
+def test_a_volumes_channels_are_slices() -> None:
+    module = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 2, 3)).eval()
+    network, x = open_network(module, input_shape=(1, 1, 6, 8, 9)), torch.randn(1, 1, 6, 8, 9)
+    volumes = module[:2](x)[0].detach().numpy()
+    middle, channel = (
+        activations(network, x, "1", percentile=100),
+        activations(network, x, "1:2@1,7,3", percentile=100),
+    )
+    assert middle.caption.endswith(" Slice 3 of 6.") and [one.address for one in middle.tiles] == [
+        f"1:{i}" for i in range(4)
+    ]
+    assert channel.caption.startswith(
+        f"Neuron 1:2@1,7,3 answers {volumes[2, 1, 7, 3]:.4g}. Every slice of channel 1:2. 6 "
+    )
+    for picture, name, plane in ((middle, "1:1", volumes[1, 3]), (channel, "slice 1", volumes[2, 1])):
+        pixels = gray(picture, name)
+        step = len(pixels) // 8
+        found = pixels[step // 2 :: step, step // 2 :: step]
+        brightest = np.unravel_index(plane.argmax(), plane.shape)
+        assert found.shape == (8, 9) and found[brightest] == found.max() > found[plane == 0].max()
 
 
 def test_a_network_without_maps_shows_its_plain_numbers() -> None:

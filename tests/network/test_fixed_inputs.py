@@ -12,6 +12,7 @@ from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
 from convscope.looking.values import values
+from convscope.network.fixed_inputs import with_fixed_inputs
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import feature_visualization
 from planted import planted_network
@@ -70,6 +71,19 @@ def test_wrong_values_are_answered_in_words(module: nn.Module, mask: np.ndarray)
         open_network(nn.Sequential(nn.Conv2d(3, 2, 1)), inputs={"input": "zeros"}, input_shape=(1, 3, 8, 8))
     with pytest.raises(InputError, match="no NumPy file of numbers"):
         opened(module, mask="missing.npy", flag=0)
+
+
+def test_axes_of_size_1_may_be_missing_and_others_stand_where_they_stand(
+    module: nn.Module, mask: np.ndarray
+) -> None:
+    shapes = {"flag": (1,), "image": (1, 3, 24, 30), "mask": (1, 1, 24, 30)}
+    graph, whole = open_network(module, input_shape=shapes).graph, torch.from_numpy(mask)
+    for given in (whole, whole[0], whole[0, 0], whole.ravel()):
+        assert torch.equal(with_fixed_inputs(graph, {"mask": given}).parameters["mask.value"], whole)
+    with pytest.raises(
+        InputError, match=r"'mask' is of shape \(1, 1, 24, 30\); what is given has \(30, 24\)"
+    ):
+        with_fixed_inputs(graph, {"mask": whole[0, 0].T})
 
 
 def test_the_first_layer_with_nan_is_named() -> None:

@@ -22,7 +22,7 @@ from convscope.cli.options import (
     output_option,
 )
 from convscope.cli.output_roles import draw_output, say_outputs
-from convscope.cli.pictures import pictures_named
+from convscope.cli.pictures import input_named, pictures_named
 from convscope.cli.result_paths import (
     file_name,
     folder_of,
@@ -120,16 +120,15 @@ def classify(
     """
     from convscope.looking.classify import classify as classes_of
     from convscope.looking.classify import predictions, probabilities
-    from convscope.pictures.photograph import open_photograph
 
-    named = pictures_named(pictures)
+    named = pictures_named(pictures, signals=True)
     folder = folder_of(output, len(named))
     opened = opening.open(network)
     answers: list[dict[str, Any]] = []
     draw = probabilities if every_class else predictions
 
     def look_at(name: str) -> None:
-        photograph = open_photograph(name)
+        photograph = input_named(opened, name)
         if not opened.class_values:
             if len(named) > 1 and not as_json:
                 click.echo(printable(f"{name}:"))
@@ -137,7 +136,7 @@ def classify(
             if output:
                 chart = draw_output(opened, photograph, theme=theme)
                 facts |= _saved(
-                    chart, place(folder, file_name(opened.name, photograph.name, "output")), as_json
+                    chart, place(folder, file_name(opened.name, Path(name).name, "output")), as_json
                 )
             answers.append(facts)
             return
@@ -147,7 +146,7 @@ def classify(
             _print_classes(name if len(named) > 1 else "", best)
         if output:
             chart = draw(opened, photograph, top=top, theme=theme, bare=bare)
-            path = place(folder, file_name(opened.name, photograph.name, draw.__name__))
+            path = place(folder, file_name(opened.name, Path(name).name, draw.__name__))
             answer |= _saved(chart, path, as_json)
         answers.append(answer)
 
@@ -260,7 +259,7 @@ def activations(
     from convscope.looking.several import require_addresses
     from convscope.looking.showing import show
 
-    named, opened = pictures_named([picture]), opening.open(network)
+    named, opened = pictures_named([picture], signals=True), opening.open(network)
     layers = list(addresses) or shown_layers(opened)
     require_addresses(opened, layers)
     look["channels"] = how_many_or_which(channels)
@@ -302,10 +301,15 @@ def values(
     from convscope.looking.values import value_facts
     from convscope.looking.values import values as values_of
 
-    named, opened = pictures_named([picture]), opening.open(network)
+    named, opened = pictures_named([picture], signals=True), opening.open(network)
     require_addresses(opened, addresses)
     looks = looks_at(opened, "values", named, addresses, partial(values_of, opened, **look))
-    save_all(looks, output, as_json, more=lambda one: value_facts(opened, one["picture"], one["address"]))
+    save_all(
+        looks,
+        output,
+        as_json,
+        more=lambda one: value_facts(opened, input_named(opened, one["picture"]), one["address"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -325,9 +329,7 @@ def looks_at(
     look_at: Callable[..., Picture],
 ) -> list[PendingPicture]:
     """Return a look at each address for each picture; ``look_at`` takes the photograph and the address."""
-    from convscope.pictures.photograph import open_photograph
-
-    opened = cache(open_photograph)
+    opened = cache(partial(input_named, network))
     return [
         PendingPicture(
             file_name(network.name, address, f"{Path(picture).name}-{what}"),

@@ -10,12 +10,12 @@ from convscope.cli.result_paths import printable
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
-    from convscope.pictures.photograph import Photograph
+    from convscope.pictures.photograph import InputLike
     from convscope.pictures.picture import Picture
     from convscope.presentation.style import ThemeName
 
 
-def say_outputs(network: Network, photograph: Photograph, *, top: int, quiet: bool) -> dict[str, Any]:
+def say_outputs(network: Network, photograph: InputLike, *, top: int, quiet: bool) -> dict[str, Any]:
     """Print what each output says of a picture, unless `quiet`, and return it as ``--json`` has it."""
     from convscope.looking.showing import words_of
 
@@ -35,7 +35,7 @@ def say_outputs(network: Network, photograph: Photograph, *, top: int, quiet: bo
     return {"predictions": [], "outputs": outputs}
 
 
-def draw_output(network: Network, photograph: Photograph, *, theme: ThemeName) -> Picture:
+def draw_output(network: Network, photograph: InputLike, *, theme: ThemeName) -> Picture:
     """Return a picture of the output that tells most, shown as what it is."""
     from convscope.looking.showing import show_output
 

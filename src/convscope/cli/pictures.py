@@ -4,17 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from convscope.cli.result_paths import note
 from convscope.errors import PictureError
 from convscope.files import matched, user_path
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def pictures_named(names: Iterable[str]) -> list[str]:
+    from convscope.network.network import Network
+    from convscope.pictures.photograph import Photograph
+
+
+def input_named(network: Network, name: str) -> Photograph | Tensor:
+    """Return a picture opened; where a network takes none, what it does take out of a ``.npy`` file: a signal, say.
+
+    The axes of the batch and of an only channel may be missing there.
+    """
+    from convscope.network.fixed_inputs import read_input, with_axes
+    from convscope.pictures.photograph import open_photograph
+
+    if network.input_spec is not None or not is_array(name) or len(network.graph.inputs) != 1:
+        return open_photograph(name)
+    numbers: Any = read_input(name)
+    return with_axes(numbers, next(iter(network.graph.inputs.values()))).to(network.device)
+
+
+def is_array(name: str) -> bool:
+    """Whether a name is that of a NumPy file."""
+    return name.lower().endswith(".npy") and user_path(name).is_file()
+
+
+def pictures_named(names: Iterable[str], *, signals: bool = False) -> list[str]:
     """Return the pictures that were named, those in folders (and in theirs), and those behind patterns.
 
-    What is named itself has to be a picture. In a folder, a file that cannot be read is left out with a note.
-    PictureError for a folder or a pattern that has none.
+    What is named itself has to be a picture; with `signals` a NumPy file may hold what is none. In a folder, a file
+    that cannot be read is left out with a note. PictureError for a folder or a pattern that has none.
     """
     from convscope.pictures.photograph import check_pictures
 
@@ -23,7 +49,8 @@ def pictures_named(names: Iterable[str]) -> list[str]:
         if not name.strip():
             raise PictureError("a PICTURE is empty: give a file, a folder, or one of the samples")
         if (several := files_of(name)) is None:
-            check_pictures([name])
+            if not (signals and is_array(name)):
+                check_pictures([name])
             paths.append(name)
         elif readable := list(_readable(several)):
             paths += readable

@@ -29,6 +29,7 @@ from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
+from convscope.presentation.curve_plots import MOST_CURVES, curves
 from convscope.presentation.scaling import Scaling, palette_in_words
 from convscope.presentation.sheet import sheet
 from convscope.presentation.style import ThemeName, theme_named
@@ -90,17 +91,63 @@ def activations(
 
     >>> activations(network, "cat.jpg", "conv2/3x3", channels=36, palette="viridis").save("conv2.png")
 
-    A layer without maps, with one number a channel, is plotted as `values` does. UnknownLayer for a name that is none.
+    A layer without maps, with one number a channel, is plotted as `values` does. Where a network reads signals, a
+    channel is a curve; where it reads volumes or films, the middle slice of each is shown, and of one channel every
+    slice. UnknownLayer for a name that is none.
     """
     how, unit = ActivationOptions(**options), network.resolve(address)
     maps = answer(network, picture, unit.layer)
-    shown = _tiles(maps, unit, how)
+    shown = (_curves if maps.ndim == 2 and has_tiles(network, maps.shape) else _tiles)(maps, unit, how)
     if np.isfinite(maps if unit.channel is None else maps[int(unit.channel)]).all():
         return shown
     return replace(shown, caption=f"{shown.caption} NaN or infinity: {first_nonfinite(network, picture)}.")
 
 
+def has_tiles(network: Network, shape: Sequence[int]) -> bool:
+    """Whether an answer (channels, ...) has something to show for each channel: a map, a curve, slices."""
+    return not is_vector((1, *shape)) and (
+        len(shape) == 3 or (network.input_spec is None and len(shape) in (2, 4))
+    )
+
+
+def _curves(rows: NDArray[Any], unit: Address, how: ActivationOptions) -> Picture:
+    """Show the answers along a signal."""
+    one_scale = how.scale == "sheet"
+    if unit.channel is not None:
+        shown = curves(rows[[int(unit.channel)]], [str(unit)], theme=how.theme)
+        if unit.position is None:
+            return replace(shown, caption=f"Channel {unit}: {shown.caption}.")
+        require_position(unit, rows.shape[1])
+        value = float(rows[int(unit.channel), unit.position[0]])
+        return replace(shown, caption=f"Neuron {unit} answers {value:.4g}. Its channel: {shown.caption}.")
+    chosen = _chosen(rows, how.channels, how.order)
+    names = [f":{index}" for index in chosen]
+    shown = curves(rows[chosen], names, columns=how.columns, one_scale=one_scale, theme=how.theme)
+    which = _which(min(len(chosen), MOST_CURVES), len(rows), how.order, isinstance(how.channels, Sequence))
+    return replace(shown, caption=f"{which} of {unit.layer}. {shown.caption}.")
+
+
+def _slices(volumes: NDArray[Any], unit: Address, how: ActivationOptions) -> Picture:
+    """Show the middle slice of every channel's volume, or every slice of one channel's."""
+    if unit.channel is None:
+        middle = volumes.shape[1] // 2
+        shown = _tiles(volumes[:, middle], unit, how)
+        return replace(shown, caption=f"{shown.caption} Slice {middle} of {volumes.shape[1]}.")
+    volume = volumes[int(unit.channel)]
+    require_position(unit, *volume.shape)
+    slices = [f"slice {index}" for index in range(len(volume))]
+    scaling = Scaling(per="sheet", percentile=how.percentile, palette=how.palette)
+    layout: dict[str, Any] = {"columns": how.columns, "tile_size": how.tile_size, "theme": how.theme}
+    shown = sheet(volume, slices, scaling=scaling, **layout)
+    neuron = f"Neuron {unit} answers {float(volume[unit.position]):.4g}. " if unit.position else ""
+    return replace(
+        shown, caption=f"{neuron}Every slice of channel {unit.layer}:{unit.channel}. {shown.caption}."
+    )
+
+
 def _tiles(maps: NDArray[Any], unit: Address, how: ActivationOptions) -> Picture:
+    if maps.ndim == 4:
+        return _slices(maps, unit, how)
     if maps.ndim != 3 or is_vector((1, *maps.shape)):
         raise InputError(f"{unit.layer!r} gives one number a channel {maps.shape}: show its values instead")
     if unit.channel is not None:

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from convscope.argument_errors import arguments_in_words
-from convscope.looking.activations import activations
-from convscope.looking.answers import answer, answer_rows, is_vector, recorded
+from convscope.looking.activations import activations, has_tiles
+from convscope.looking.answers import answer, answer_rows, recorded
 from convscope.looking.boxes import Box, boxes, find_boxes
 from convscope.looking.classify import predictions
 from convscope.looking.output_picture import output_picture
@@ -58,7 +58,7 @@ def show(
                 technique = token_maps
             if technique is not None:
                 return technique(network, photograph, layer, theme=theme)
-        if len(shape) == 3 and not is_vector((1, *shape)):
+        if has_tiles(network, shape):
             return activations(network, photograph, address, theme=theme, **look)
         return values(network, photograph, address, order=look.get("order", "index"), theme=theme)
 

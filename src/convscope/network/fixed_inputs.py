@@ -81,9 +81,21 @@ def _filled(value: Tensor | float | str, shape: Shape, name: str) -> Tensor:
         return torch.full(shape, value)
     if isinstance(value, str):
         return _of_picture(value, shape, name)
-    if value.numel() != prod(shape):
+    fitted = value.reshape(shape) if value.shape == (prod(shape),) else with_axes(value, shape)
+    if fitted.shape != shape:
         raise InputError(f"input {name!r} is of shape {shape}; what is given has {tuple(value.shape)}")
-    return value.reshape(shape)
+    return fitted
+
+
+def with_axes(value: Tensor, shape: Shape) -> Tensor:
+    """Return numbers with the axes of size 1 that they lack for a shape; of another size, with the batch's alone.
+
+    >>> with_axes(torch.zeros(187), (1, 187, 1)).shape
+    torch.Size([1, 187, 1])
+    """
+    if [size for size in value.shape if size != 1] == [size for size in shape if size != 1]:
+        return value.reshape(shape)
+    return value[None] if value.dim() == len(shape) - 1 else value
 
 
 def _of_picture(picture: str, shape: Shape, name: str) -> Tensor:
