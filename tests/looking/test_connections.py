@@ -52,3 +52,14 @@ def test_effects_are_the_scores_without_the_unit(color: int) -> None:
     for effect in found:
         assert effect["change"] == pytest.approx(float(expected[effect["index"]]), abs=1e-6)
     assert found[0]["index"] == color or float(expected.abs().max()) == 0
+
+
+@pytest.mark.parametrize("layer", ["conv1", "pool1"])
+def test_what_comes_of_a_filter_of_the_picture_shows_that_filter(layer: str) -> None:
+    """A ReLU of its own or a pool said that channels are mixed before it."""
+    network = planted_network()
+    found = unit_facts(network, Address(layer, 5), None)["filter"]
+    assert np.shape(found) == (5, 5, 3)
+    rgb = network.parameters["conv1.weight"][5].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(found, rgb, atol=1e-6)
+    assert unit_facts(network, Address("conv2", 0), None)["filter"] is None

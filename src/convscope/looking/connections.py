@@ -44,6 +44,16 @@ def feeding(network: Network, layer: str, channel: int, most: int = 6) -> list[C
     return [Connection(filters.inputs, start + int(index), kernels[index]) for index in order]
 
 
+def color_filter(network: Network, layer: str, channel: int) -> NDArray[np.float64] | None:
+    """Return the filter that reads the picture and makes a unit, (height, width, 3) of RGB weights; None for others."""
+    behind = _filters_behind(network, layer, channel)
+    if behind is None or not behind[0].color:
+        return None
+    filters, row = behind
+    rgb: NDArray[np.float64] = filters.weights[row].transpose(1, 2, 0).round(6)
+    return rgb
+
+
 def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list[Connection]:
     """Return the strongest connections from a unit into the filters that read it, directly or through pooling."""
     connections: list[Connection] = []

@@ -12,8 +12,7 @@ from convscope.attribution.registry import method_named
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.looking.answers import answer
-from convscope.looking.connections import Connection, fed_by_it, feeding
-from convscope.looking.filters import color_filters
+from convscope.looking.connections import Connection, color_filter, fed_by_it, feeding
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.strongest import QUANTILES, Strongest
 from convscope.network.network import Network
@@ -32,13 +31,13 @@ def unit_facts(
     """
     assert address.channel is not None
     layer, channel = address.layer, int(address.channel)
-    filters = color_filters(network, layer)
+    filter = color_filter(network, layer, channel)
     facts: dict[str, Any] = {
         "address": str(address),
         "kind": network.layers[layer].kind,
         "fedBy": [_connection(one) for one in feeding(network, layer, channel)],
         "feeds": [_connection(one) for one in fed_by_it(network, layer, channel)],
-        "filter": None if filters is None else filters[channel].tolist(),
+        "filter": None if filter is None else filter.tolist(),
         "photographs": _quantile_facts(strongest, address),
     }
     if photograph is not None:
