@@ -45,6 +45,28 @@ def test_importing() -> None:
     assert ended.stdout.strip() == "{}"
 
 
+COMPILES = """
+import torch
+from convscope import open_network
+
+class Chooses(torch.nn.Module):
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,))
+
+open_network(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), Chooses()).eval(), input_shape=(1, 3, 8, 8))
+function = torch.compile(lambda x: x * min([x.dim()], default=0), backend="eager", fullgraph=True)
+print(function(torch.ones(3)).tolist())
+"""
+
+
+@pytest.mark.slow
+def test_torchs_compiler_keeps_nothing_of_a_module_that_ran_it() -> None:
+    """Whatever it meets first it keeps for good: Python's own `min`, and not the one that a module is followed with."""
+    command = [sys.executable, "-W", "ignore", "-c", COMPILES]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert ended.stdout.strip() == "[1.0, 1.0, 1.0]"
+
+
 def script(folder: Path) -> Path:
     torch.jit.save(torch.jit.trace(Net().eval(), torch.zeros(1, 3, 8, 8)), folder / "net.pt")
     return folder / "net.pt"

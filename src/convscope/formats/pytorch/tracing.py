@@ -209,27 +209,38 @@ class Trace(TorchFunctionMode):
     def sized_builtins(self) -> Iterator[None]:
         """Let `len` of a tensor be a size too, of which Python makes a plain number, and `max` and `min` of sizes.
 
-        What is imported meanwhile has Python's own: torch's compiler keeps what it finds for good.
+        What is imported or compiled meanwhile has Python's own: torch's compiler keeps what it finds for good.
         """
         with _BUILTINS, without_compiler():
             plain = {name: getattr(builtins, name) for name in ("len", "max", "min", "__import__")}
+            compile_ = torch.compile
 
             def length(thing: Any) -> Any:
                 followed = isinstance(thing, Tensor) and thing in self.values and thing.dim()
                 return self.sizes(thing)[0] if followed else plain["len"](thing)
 
-            def imported(*names: Any, **more: Any) -> Any:
-                vars(builtins).update(plain)
-                try:
-                    return plain["__import__"](*names, **more)
-                finally:
-                    vars(builtins).update(ours)
+            def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
+                def run(*args: Any, **kwargs: Any) -> Any:
+                    vars(builtins).update(plain)
+                    try:
+                        return function(*args, **kwargs)
+                    finally:
+                        vars(builtins).update(ours)
 
-            ours = {"len": length, "max": largest, "min": smallest, "__import__": imported}
+                return run
+
+            ours = {
+                "len": length,
+                "max": largest,
+                "min": smallest,
+                "__import__": undisturbed(plain["__import__"]),
+            }
             vars(builtins).update(ours)
+            torch.compile = lambda *args, **kwargs: undisturbed(compile_(*args, **kwargs))
             try:
                 yield
             finally:
+                torch.compile = compile_
                 vars(builtins).update(plain)
 
     def operators(self) -> AbstractContextManager[Any]:
