@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from convscope.address import Address
+from convscope.atlas.unit_links import neighbors
 from convscope.looking.connections import fed_by_it, feeding
 from convscope.pictures.photograph import open_photograph
 from convscope.web.unit_facts import unit_effects, unit_facts
@@ -62,4 +63,7 @@ def test_what_comes_of_a_filter_of_the_picture_shows_that_filter(layer: str) -> 
     assert np.shape(found) == (5, 5, 3)
     rgb = network.parameters["conv1.weight"][5].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(found, rgb, atol=1e-6)
+    assert (
+        neighbors(network, ("conv1", "pool1", "conv2"), (layer, 5))["filter"] == found
+    )  # the atlas has it too
     assert unit_facts(network, Address("conv2", 0), None)["filter"] is None

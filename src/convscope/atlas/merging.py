@@ -23,7 +23,6 @@ from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings,
 from convscope.atlas.unit_links import neighbors
 from convscope.errors import PictureError, warn
 from convscope.files import write_text
-from convscope.looking.filters import color_filters
 from convscope.looking.tuning import Tuning
 from convscope.measuring.example import Example
 from convscope.measuring.example_sheet import BANDS, bands_of, class_words
@@ -181,15 +180,12 @@ def _layer(material: _Material, index: int) -> dict[str, Any]:
 def _layer_pictures(material: _Material, name: str) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
     """Return a layer's pictures (seeds, units, size, size, 3), each unit's strongest first, and what they reach."""
     folder, manifest = material.folder, material.manifest
-    count, size, filters = manifest.layers[name], manifest.size, color_filters(material.network, name)
+    count, size = manifest.layers[name], manifest.size
     pictures = np.full((manifest.pictures_per_unit, count, size, size, 3), 128, np.uint8)
     units: list[dict[str, Any]] = [
         {"made": False} | neighbors(material.network, manifest.layers, (name, channel))
         for channel in range(count)
     ]
-    if filters is not None and len(filters) == count:
-        for unit, weights in zip(units, filters, strict=True):
-            unit["filter"] = weights.tolist()
     for shard in manifest.shards:
         if shard.layer != name or not shard.path(folder).exists():
             continue

@@ -1,11 +1,14 @@
-"""What feeds each unit of an atlas and what it feeds, as links: by the weights, through pooling and concatenation."""
+"""What feeds each unit of an atlas and what it feeds, as links: by the weights, through pooling and concatenation.
+
+A unit that comes of a filter of the picture itself has that filter.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from convscope.looking.connections import Connection, fed_by_it, feeding, origins
+from convscope.looking.connections import Connection, color_filter, fed_by_it, feeding, origins
 from convscope.network.network import Network
 
 _MOST = 6
@@ -15,13 +18,14 @@ def neighbors(network: Network, layers: Collection[str], unit: tuple[str, int]) 
     """Return ``fedBy`` and ``feeds`` of a (layer, channel): rows of address, strength, and the class it is, if any.
 
     A unit is named as the atlas has it, in one of its `layers`: the pooled channel is the convolution's. Strength is
-    the kernel's norm with the sign of its sum.
+    the kernel's norm with the sign of its sum. ``filter``, RGB weights (height, width, 3), is there where it is one.
     """
+    filter = color_filter(network, *unit)
     fed_by = [_row(network, layers, one) for one in feeding(network, *unit, most=_MOST)]
     return {
         "fedBy": fed_by,
         "feeds": [_row(network, layers, one) for one in fed_by_it(network, *unit, most=_MOST)],
-    }
+    } | ({} if filter is None else {"filter": filter.tolist()})
 
 
 def _row(network: Network, layers: Collection[str], one: Connection) -> tuple[str, float, str]:

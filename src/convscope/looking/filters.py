@@ -113,15 +113,6 @@ def filters(network: Network, address: str, **options: Unpack[FilterKeywords]) -
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
-def color_filters(network: Network, layer: str) -> NDArray[np.float64] | None:
-    """Return filters that read the picture, (filters, height, width, 3) of RGB weights; None for any others."""
-    try:
-        layer_filters = read_filters(network, layer)
-    except InputError:
-        return None
-    return layer_filters.weights.transpose(0, 2, 3, 1).round(6) if layer_filters.color else None
-
-
 def _chosen(layer_filters: Filters, channels: int | Sequence[int] | None) -> list[int]:
     """Return the numbers of the filters to show."""
     count, reads = layer_filters.weights.shape[:2]
