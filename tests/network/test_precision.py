@@ -1,5 +1,6 @@
 """Networks in half precision: a picture simply works, and gives what the same weights give in single precision."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from convscope.attribution.saliency import saliency
+from convscope.errors import ConvscopeWarning
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import feature_visualization
@@ -26,7 +28,9 @@ def module() -> nn.Module:
 
 
 def opened(dtype: torch.dtype) -> Network:
-    return open_network(module().to(dtype), input_shape=(1, 3, 21, 26))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvscopeWarning)  # which the next test reads
+        return open_network(module().to(dtype), input_shape=(1, 3, 21, 26))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -38,6 +42,16 @@ def test_half_precision_is_computed_in_single(dtype: torch.dtype) -> None:
     assert all(value.dtype == torch.float32 for value in values.values())
     torch.testing.assert_close(values[network.class_output], expected(x), rtol=1e-5, atol=1e-6)
     assert network.predict("chelsea")[0][1] == pytest.approx(float(expected(x).max()), rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_of_a_module_is_said(dtype: torch.dtype) -> None:
+    name = str(dtype).removeprefix("torch.")
+    with pytest.warns(
+        ConvscopeWarning, match=f"it computes in {name}, convscope in single precision"
+    ) as said:
+        open_network(module().to(dtype), input_shape=(1, 3, 21, 26))
+    assert len([one for one in said if "computes in" in str(one.message)]) == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError, warn
+from convscope.formats.short_numbers import note_of_short
 from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
@@ -57,6 +58,8 @@ class GraphBuilder:
     """What was wrong with the first layer whose sizes do not fit."""
     notes: list[str] = field(default_factory=list)
     """What to say of the network when it is done."""
+    short: set[str] = field(default_factory=set)
+    """The types of few digits in which the network's own framework computes some of its steps (`short_numbers`)."""
 
     def add_input(self, name: str, shape: Shape) -> None:
         """Let a value be an input."""
@@ -145,7 +148,8 @@ class GraphBuilder:
         Without `outputs` they are what is made and never read. Inputs that no operation reads are left out.
         """
         self.require_some(len(self.operations))
-        if notes := [*self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
+        precision = [f"{name or self.file}: {note_of_short(self.short)}"] if self.short else []
+        if notes := [*precision, *self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
             warn("; ".join(notes))
         read = self._read()
         return Graph(

@@ -21,7 +21,7 @@ from convscope.formats.kinds import BY_SUFFIX, FileKind, kind_of_content, kind_o
 from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.opening import open_onnx
-from convscope.formats.pytorch.hub_folder import index_of, is_hub_folder
+from convscope.formats.pytorch.hub_folder import index_of, is_hub_folder, only_list_in
 from convscope.formats.pytorch.libraries import RANDOM
 from convscope.formats.pytorch.opening import (
     TIMM,
@@ -151,6 +151,8 @@ def _opener_of_folder(folder: Path) -> Opener:
         }
     if any(BY_KIND[kind] is open_caffe for kind in networks.values()):
         return _caffe_folder
+    if len(networks) > 1 and (index := only_list_in([*networks])) is not None:
+        return lambda request: _open_file(replace(request, source=index))
     if len(networks) > 1:
         raise NetworkFileError(
             f"{folder} holds several: {', '.join(path.name for path in networks)}. Name one"

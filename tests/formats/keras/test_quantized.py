@@ -112,6 +112,70 @@ def test_floats_of_eight_bits(tmp_path):
     assert np.abs(X).max() > 448 * inputs  # the largest are cut off
 
 
+def _named(name):
+    return {"class_name": "Policy", "config": {"name": name}}
+
+
+def _mapped(default, inside):
+    policies = {"default_policy": default, "policy_map": {"net/d/query": _named(inside)}}
+    return {"class_name": "DTypePolicyMap", "config": policies}
+
+
+_FEW_BITS = {"class_name": "QuantizedFloat8DTypePolicy", "config": {"mode": "float8"}}
+
+
+@pytest.mark.parametrize(
+    "stated, types",
+    [
+        ("mixed_float16", "float16"),
+        ("bfloat16", "bfloat16"),
+        (_named("mixed_bfloat16"), "bfloat16"),
+        (_mapped("mixed_float16", "float32"), "float16"),
+        (_mapped("float32", "mixed_bfloat16"), "bfloat16"),
+        ({**_FEW_BITS, "config": {"mode": "float8", "source_name": "mixed_bfloat16"}}, "bfloat16 and float8"),
+        ({**_FEW_BITS, "config": {"mode": "float8", "source_name": "float32"}}, ""),
+        ("float32", ""),
+        (["mixed_float16"], ""),
+        (None, ""),
+    ],
+)
+def test_short_numbers_of_a_policy_are_said(stated, types, tmp_path):
+    scalars = [np.float32(1), np.zeros(4, np.float32)] * 3
+    quantized = isinstance(stated, dict) and "mode" in stated["config"]
+    stored = [K, B, *(scalars if quantized else [])]
+    datasets = {f"layers/dense/vars/{at}": one for at, one in enumerate(stored)}
+    path = write_keras(tmp_path / "net.keras", dense("float8", dtype=stated), datasets)
+    if not types:
+        convscope.open_network(path)  # without a word
+        return
+    with pytest.warns(ConvscopeWarning, match=f"net: it computes in {types}, convscope in single precision"):
+        convscope.open_network(path)
+
+
+def test_an_attention_of_floats_of_eight_bits_is_cut(tmp_path):
+    settings = {"num_heads": 2, "key_dim": 2, "value_dim": 2, "use_bias": True, "attention_axes": [1]}
+    layers = [
+        input_layer((3, 4)),
+        layer("Activation", "before", "photo", activation="tanh"),
+        layer("MultiHeadAttention", "d", "before", "before", **settings),
+    ]
+    shapes = {one: [(4, 2, 2), (2, 2)] for one in ("query_dense", "key_dense", "value_dense")}
+    shapes["output_dense"] = [(2, 2, 4), (4,)]
+    datasets = {
+        f"layers/multi_head_attention/{part}/vars/{at}": normal(*shape, seed=at)
+        for part, both in shapes.items()
+        for at, shape in enumerate(both)
+    }
+    description = functional("net", layers, ["photo"], ["d"])
+    convscope.open_network(write_keras(tmp_path / "whole.keras", description, datasets))  # without a word
+    more = {"layers/multi_head_attention/key_dense/vars/2": np.ones((), np.float32)}
+    path = write_keras(tmp_path / "net.keras", description, datasets | more)
+    with pytest.warns(ConvscopeWarning, match="'d', a MultiHeadAttention, has further numbers"):
+        network = convscope.open_network(path)
+    assert "d" in network.graph.cut
+    network.activations(torch.zeros(1, 3, 4), "before")
+
+
 def test_bits_that_are_not_read_cut_the_layer(tmp_path):
     datasets = {f"layers/einsum_dense/vars/{at}": K.astype(np.int8) for at in range(2)}
     settings = {"equation": "ab,bc->ac", "bias_axes": None, "output_shape": UNITS}

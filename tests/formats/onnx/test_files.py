@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from convscope import open_network
-from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
 
 from .oracle import assert_agrees, model_of
 
@@ -224,6 +224,15 @@ def test_half_precision_and_lists_of_numbers(tmp_path) -> None:
     assert network.graph.parameters["full"].dtype.itemsize == 4
     model.graph.node[1].input[1] = "w"
     assert_agrees(written(model, tmp_path / "listed.onnx"))
+
+
+@pytest.mark.parametrize("kind, name", [(TensorProto.FLOAT16, "float16"), (TensorProto.BFLOAT16, "bfloat16")])
+def test_half_precision_is_said_where_something_is_computed_in_it(kind: int, name: str, tmp_path) -> None:
+    nodes = [helper.make_node("Cast", ["x"], ["short"], to=kind), helper.make_node("Relu", ["short"], ["y"])]
+    open_network(written(model_of(nodes, {"x": [1, 3, 8, 8]}, ["y"], {}), tmp_path / "rounded.onnx"))
+    nodes[1] = helper.make_node("Sigmoid", ["short"], ["y"])
+    with pytest.warns(ConvscopeWarning, match=f"it computes in {name}, convscope in single precision"):
+        open_network(written(model_of(nodes, {"x": [1, 3, 8, 8]}, ["y"], {}), tmp_path / "short.onnx"))
 
 
 def test_the_same_network_gets_the_same_guess_whoever_wrote_the_file(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_half_precision_inside_autocast_is_computed_in_single_and_said() -> None
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return (x @ x.mT).float()
 
-    with pytest.warns(ConvscopeWarning, match="autocast on: its bfloat16 is computed in single precision"):
+    with pytest.warns(ConvscopeWarning, match="computes in bfloat16, convscope in single precision"):
         network = open_network(Acting(act).eval(), input_shape=(1, 3, 8, 8))
     assert not network.graph.cut
     open_network(Acting(lambda x: x @ x.mT).eval(), input_shape=(1, 3, 8, 8))  # without a word

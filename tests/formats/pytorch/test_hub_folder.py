@@ -71,6 +71,11 @@ def test_shards_are_one_network(tmp_path: Path, ending: str, precision: torch.dt
     for source in (index.parent, index):
         network = convscope.open_network(source, architecture=small, input_shape=tuple(X.shape))
         torch.testing.assert_close(answer(network), module(X).detach(), rtol=1e-5, atol=1e-6)
+        (index.parent / "config.json").unlink(missing_ok=True)
+    convscope.open_network(index.parent, architecture=small, input_shape=tuple(X.shape))
+    torch.save({}, index.parent / "another.bin")
+    with pytest.raises(NetworkFileError, match="holds several"):
+        convscope.open_network(index.parent, architecture=small)
 
 
 def test_a_shard_says_what_to_open_and_a_missing_one_is_named(tmp_path: Path) -> None:
@@ -85,7 +90,11 @@ def test_a_shard_says_what_to_open_and_a_missing_one_is_named(tmp_path: Path) ->
         NetworkFileError, match=r"1 of them are not beside it, 'model-00001-of-00002\.safetensors'"
     ):
         convscope.open_network(index, architecture=small)
-    for named in ("../elsewhere.safetensors", ["model-00002-of-00002.safetensors"], 3):
+    for named in ("../elsewhere.safetensors", "..", "/etc/passwd", "..\\elsewhere.safetensors"):
+        index.write_text(json.dumps({"weight_map": {"0.weight": named}}))
+        with pytest.raises(NetworkFileError, match="which is not in the folder of the list"):
+            convscope.open_network(index, architecture=small)
+    for named in (["model-00002-of-00002.safetensors"], 3):
         index.write_text(json.dumps({"weight_map": {"0.weight": named}}))
         with pytest.raises(NetworkFileError, match="lists no files of weights"):
             convscope.open_network(index, architecture=small)

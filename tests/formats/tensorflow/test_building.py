@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.tensorflow.constants import folded
 from convscope.formats.tensorflow.node import Node
@@ -186,6 +186,16 @@ def test_an_op_is_taught_with_its_attributes(tmp_path: Path) -> None:
     network = opened(g, tmp_path)
     x = torch.rand(1, 4, 4, 3)
     torch.testing.assert_close(network.activations(x, "it")["it"], x.clamp(min=0.25) * 2)
+
+
+@pytest.mark.parametrize("kind, name", [("DT_HALF", "float16"), ("DT_BFLOAT16", "bfloat16")])
+def test_half_precision_is_said(kind: str, name: str, tmp_path: Path) -> None:
+    g = GraphWriter()
+    x = g.placeholder(shape=(1, 2, 2, 3))
+    x = g.node("Cast", "short", x, SrcT="DT_FLOAT", DstT=kind)
+    g.node("Relu", "y", x, T=kind)
+    with pytest.warns(ConvscopeWarning, match=f"it computes in {name}, convscope in single precision"):
+        opened(g, tmp_path)
 
 
 def test_numbers_in_each_form(tmp_path: Path) -> None:

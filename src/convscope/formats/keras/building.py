@@ -20,7 +20,8 @@ from convscope.formats.keras.configuration import stated_shape
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
 from convscope.formats.keras.layers.translation import CUT_HERE
 from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, CallReference, KerasLayer, KerasModel
-from convscope.formats.keras.quantized import WeightSource
+from convscope.formats.keras.policies import computed_in
+from convscope.formats.keras.quantized import Unread, WeightSource
 from convscope.formats.keras.weights import Found, LayerPath
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.cut import CutLayer
@@ -201,6 +202,7 @@ class _Building:
                 )
             )
             before = parts[f"#{at}"] = output
+        self.builder.short |= computed_in(layer)
         return outputs
 
     def _translated(self, layer: KerasLayer, index: int, reads: tuple[str, ...]) -> Sequence[OperationPlan]:
@@ -224,6 +226,12 @@ class _Building:
             key = f"{'/'.join(path)}.{variable.name}"
             names[variable.name] = key
             source = next(sources, None) if variable.value is None else None
+            if isinstance(source, Unread):
+                raise UnsupportedLayer(
+                    f"layer {'/'.join(path)!r}, a {layer.class_name}, has further numbers beside its weights, as "
+                    "model.quantize() leaves them, and what they do is not read of it: save it before that, or with "
+                    "model.export()"
+                )
             if isinstance(source, Dataset) and source.is_whole and "kernel" in variable.name:
                 raise UnsupportedLayer(
                     f"layer {'/'.join(path)!r}, a {layer.class_name}, has whole numbers as its {variable.name}, and "

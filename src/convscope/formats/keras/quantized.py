@@ -45,6 +45,17 @@ class WeightSource(Protocol):
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Numbers of a layer of which a file has more than are read: what they are for, nobody can tell."""
+
+    shape: tuple[int, ...]
+
+    def load(self) -> NDArray[np.float32]:
+        """Never return them."""
+        raise UnsupportedLayer("numbers that are not read")
+
+
+@dataclass(frozen=True)
 class Computed:
     """Numbers that are worked out of several others when they are asked for."""
 

@@ -22,7 +22,7 @@ from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.gates import gates_joined
 from convscope.formats.keras.layers import Dialect, Variable, saved_variables
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
-from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
+from convscope.formats.keras.quantized import Unread, WeightSource, restored, stored_variables
 from convscope.formats.kinds import FileKind, kind_of_content
 
 LayerPath = tuple[str, ...]
@@ -220,7 +220,9 @@ def _of_nested_groups(
                 f"{file.file} has no {missing[0]!r}, which holds the {wanted[keys.index(missing[0])].name} of layer "
                 f"{layer.name!r}. Is it another model's?"
             )
-        if wanted:
+        if wanted and _has_more_inside(file, place, wanted, keys):
+            yield (*path, layer.name), [Unread(file.datasets[key].shape) for key in keys]
+        elif wanted:
             yield (*path, layer.name), restored(layer, own, wanted, [file.datasets[key] for key in keys])
 
 
@@ -233,6 +235,12 @@ def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:
         keys.append(f"{group}/vars/{counts[group]}")
         counts[group] += 1
     return keys
+
+
+def _has_more_inside(file: WeightFile, place: str, wanted: Sequence[Variable], keys: Sequence[str]) -> bool:
+    """Whether the layers inside a layer have more numbers than are read: `model.quantize` does not say it of them."""
+    inside = tuple(f"{place}/{variable.group}/vars/" for variable in wanted if variable.group)
+    return bool(inside) and any(key.startswith(inside) and key not in keys for key in file.datasets)
 
 
 def _few(names: list[str]) -> str:

@@ -18,7 +18,7 @@ from convscope.formats.only_size import only_of_this_size
 from convscope.formats.onnx.attributes import AttributeReference
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
-from convscope.formats.onnx.element_types import STRING
+from convscope.formats.onnx.element_types import NAMES, STRING
 from convscope.formats.onnx.folding import fold, plan_number
 from convscope.formats.onnx.inlining import branch_of, inlined_function
 from convscope.formats.onnx.inputs import input_shapes, input_types, unread_values
@@ -30,6 +30,7 @@ from convscope.formats.onnx.unread import require_all_read
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.protobuf.message import Message
 from convscope.formats.settings import Settings
+from convscope.formats.short_numbers import SHORT
 from convscope.network.cut import CutLayer, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.parameters import Shape
@@ -38,6 +39,25 @@ MOST_WRITTEN_OUT = 50_000
 """So many nodes functions, branches and loops may come to: of loops in loops a few bytes make any number."""
 _SMALL = 4096  # whole numbers up to here are kept with the operation, more as a parameter
 _FEW = 64  # so many of any kind are kept too: sizes are worked out with them
+
+_EXACT = frozenset(
+    {
+        *(
+            "Cast",
+            "CastLike",
+            "Identity",
+            "Reshape",
+            "Transpose",
+            "Flatten",
+            "Squeeze",
+            "Unsqueeze",
+            "Concat",
+            "Slice",
+        ),
+        *("Split", "Gather", "Expand", "Pad", "Relu", "MaxPool", "GlobalMaxPool", "Max", "Min", "Neg", "Abs"),
+    }
+)
+"""What gives of rounded numbers rounded ones: in float32 nothing is different. A Cast rounds, here too."""
 
 
 def build_graph(model: Message, file: Path, input_shape: Shape | None = None) -> Graph:
@@ -269,6 +289,8 @@ class _Building:
                 )
             )
             values.append(outputs[0])
+        if node.type_name not in _EXACT:
+            self.builder.short |= {NAMES[kind] for kind in node.output_types[:1]} & SHORT
         for value in node.outputs[plans[-1].outputs :]:
             if not value or value in values:
                 continue

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, InputError, UnsupportedLayer, warn
+from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
 from convscope.formats.decisions import noted_in
 from convscope.formats.graph_builder import GraphBuilder, LazyTensor
 from convscope.formats.only_size import checked_operations, only_of_this_size
@@ -24,6 +24,7 @@ from convscope.formats.pytorch.scripted import ScriptProgram
 from convscope.formats.pytorch.traced import Traced
 from convscope.formats.pytorch.tracing import Trace
 from convscope.formats.pytorch.values import TraceStep
+from convscope.formats.short_numbers import SHORT
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
@@ -38,17 +39,14 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     The module is not changed; the graph's parameters are its own tensors.
     """
     traced = trace_module(module, inputs)
-    if traced.autocast:
-        warn(
-            f"{name} turns torch.autocast on: its {str(traced.autocast).removeprefix('torch.')} is computed in single "
-            "precision here, and differs from torch's in the third digit"
-        )
     values = traced.names.values
     builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))
     for key, shape in inputs.items():
         builder.add_input(key, shape)
     key_of_tensor = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     precision = _precision(module)
+    types = (precision, traced.autocast)
+    builder.short |= {str(kind).removeprefix("torch.") for kind in types} & SHORT
     for step in traced.steps:
         builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, precision))
     of_batch, of_size, decisions = limits(

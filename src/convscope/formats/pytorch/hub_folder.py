@@ -136,9 +136,14 @@ def shards_of(index: Path) -> Sequence[Path]:
     """Return the files that a list of shards names, all beside it."""
     listed = read_json(index).get("weight_map")
     named = list(listed.values()) if isinstance(listed, dict) else []
-    if not named or not all(isinstance(name, str) and Path(name).name == name for name in named):
+    if not named or not all(isinstance(name, str) for name in named):
         raise NetworkFileError(f"{index} lists no files of weights (weight_map)")
     names = dict.fromkeys(named)
+    if outside := [name for name in names if name == ".." or Path(name).name != name or "\\" in name]:
+        raise NetworkFileError(
+            f"{index} names {outside[0]!r} as a file of weights, which is not in the folder of the list; only what "
+            "lies beside it is opened"
+        )
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
         raise NetworkFileError(
@@ -152,6 +157,12 @@ def index_of(path: Path) -> Path | None:
     stem, _, _ = path.stem.rpartition("-of-")
     index = path.with_name(f"{stem.rpartition('-')[0]}{path.suffix}{INDEX}")
     return index if stem and index.is_file() else None
+
+
+def only_list_in(files: Sequence[Path]) -> Path | None:
+    """Return the list of shards, where all other files of weights are its own, in a folder without a configuration."""
+    lists = [path for path in files if path.name.endswith(INDEX)]
+    return lists[0] if len(lists) == 1 and {*files} <= {lists[0], *shards_of(lists[0])} else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

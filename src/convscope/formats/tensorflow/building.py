@@ -29,6 +29,7 @@ from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
 
 _IGNORED = frozenset({"NoOp", "Assert", "Placeholder", "PlaceholderV2", "ScalarSummary", "HistogramSummary"})
+_SHORT = {"DT_HALF": "float16", "DT_BFLOAT16": "bfloat16"}
 _FEW = 4096  # how many numbers may be written into the graph itself
 
 
@@ -214,6 +215,7 @@ class _Building:
             self.builder.cut_misfit([node.name], CutLayer(node.name, node.op, str(error)), error)
             return
         self.operations[node.name] = operation
+        self.builder.short |= {_SHORT[kind] for kind in (node.text("T"),) if kind in _SHORT}
 
     def _operation(self, node: Node, step: OperationPlan, outputs: tuple[str, ...]) -> Operation:
         channels_last = {CHANNELS_LAST: True} if step.attributes.get(CHANNELS_LAST) else {}
