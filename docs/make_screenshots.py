@@ -49,7 +49,7 @@ def shoot(browser: Browser, address: str, shot: Shot) -> None:
     context = browser.new_context(viewport=size, color_scheme=shot.theme, reduced_motion="reduce")
     page = context.new_page()
     page.goto(address + shot.query)
-    for words in ("The score with it, less the score", "wants to see: "):
+    for words in ("The score with it, less the score", "wants to see: ", "More of it"):
         page.get_by_text(words).first.wait_for(state="attached", timeout=PATIENCE)
     path, whole = PICTURES / shot.name, page.screenshot(animations="disabled")
     context.close()
