@@ -38,6 +38,7 @@ def measured(measure: DreamMeasure) -> DreamPreset:
         (measured("mean"), {"conv1": 1.0, "conv2": -0.5}, {}),
         (measured("mean_square"), {"conv1": 1.0, "conv2": 0.5}, {}),
         (measured("maximum"), {"conv1": 1.0}, {}),
+        (measured("mean_square"), {"data": 1.0}, {}),
         (measured("inner_mean_square"), {"conv2": 1.0}, {}),
         (measured("mean_square"), {"conv1": 1.0, "conv2:1": 0.5}, {"channels": (3, 5)}),
         (measured("mean"), {"conv2": 1.0}, {"guide": GUIDE}),

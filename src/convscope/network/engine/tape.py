@@ -60,7 +60,7 @@ class Tape:
 
     def backward(self, notes: Notes, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Return the gradients for the inputs; what `forward` kept is used up."""
-        if not notes:
+        if self._steps and not notes:  # without a step an output is an input, and there is nothing to keep
             raise RuntimeError("these values have given their gradients already: run the network again")
         values: dict[fx.Node, Any] = {}
         for node, gradient in zip(self._outputs, gradients, strict=True):
