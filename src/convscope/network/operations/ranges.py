@@ -125,7 +125,7 @@ def round_to_range(
 def round_by_largest(input: Tensor, *, axis: int = -1, steps: int = 127) -> Tensor:
     """Return the input rounded, along an axis, to so many steps from 0 to its largest size there: Keras's int8."""
     largest = input.detach().abs().amax(axis_index(axis, input), keepdim=True)
-    scale = steps / (largest + 1e-7)
+    scale = _quotient(steps, largest + 1e-7)
     return straight_through(input * scale, torch.round).clamp(-steps, steps) / scale
 
 
@@ -156,7 +156,7 @@ def _finest(first: int, last: int, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _quotient(number: int, by: Tensor) -> Tensor:
-    """Return the nearest quotient; torch takes a number times 1/`by`, and misses where 0 lies between two codes."""
+    """Return the nearest quotient; torch takes a number times 1/`by`, and misses what lies between two codes."""
     return torch.full_like(by, number) / by
 
 
