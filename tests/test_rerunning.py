@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -319,12 +320,17 @@ _SHAPES = {"weight": (4, 3, 3, 3), "bias": (4,)}
         ({"address": "conv2", "steps": 10**9}, "asks for steps 1,000,000,000, and more than 10,000"),
         ({"address": "conv2", "changes": {"steps": 20_000}}, "asks for steps 20,000"),
         ({"address": "conv2", "size": 30_000}, "asks for size 30,000, and more than 8,192"),
+        ({"address": "conv2", "rate": float("nan")}, "asks for rate nan"),
+        ({"address": "conv2", "size": float("nan")}, "asks for size nan"),
+        ({"options": {"input_shape": [1, 3, 60_000, 60_000]}}, "asks for input_shape 60,000"),
     ],
 )
 def test_a_stranger_s_recipe_does_not_run_for_days(
-    arguments: dict[str, object], words: str, tmp_path: Path
+    arguments: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    recipe = Recipe("activations", arguments)
+    recipe = (
+        Recipe("activations", **arguments) if "options" in arguments else Recipe("activations", arguments)
+    )
     path = Picture(np.zeros((2, 2)), "", recipe).save(tmp_path / "gift.png")
     with pytest.raises(RecipeError, match=words):
         rerun(path, network=network())

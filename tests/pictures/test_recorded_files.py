@@ -52,7 +52,7 @@ def test_what_is_no_file_or_given_by_hand_is_not_asked_about(secret: str) -> Non
     arguments = {
         "address": "/conv1/Conv_output_0:3",
         "preset": "default",
-        "other": "~nobody-of-that-name/x\0",
+        "other": "~nobody-of-that-name\0",
     }
     recipe = Recipe("dream", arguments, network=secret, picture="coffee")
     assert secret in recorded_files(recipe)
@@ -60,7 +60,9 @@ def test_what_is_no_file_or_given_by_hand_is_not_asked_about(secret: str) -> Non
     require_consent(recipe, Path("made.png"), {"network"})
 
 
-@pytest.mark.parametrize("name", ["//host/share/x.png", "\\\\host\\share\\x.png", "C:\\Users\\x.png"])
+@pytest.mark.parametrize(
+    "name", ["//host/share/x.png", "\\\\host\\share\\x.png", "C:\\Users\\x.png", "~someone/x.png"]
+)
 @pytest.mark.parametrize("where", ["network", "picture", "an argument", "a key"])
 def test_another_machine_is_elsewhere_and_never_asked(
     name: str, where: str, monkeypatch: pytest.MonkeyPatch
@@ -72,6 +74,7 @@ def test_another_machine_is_elsewhere_and_never_asked(
     with monkeypatch.context() as patch:
         for function in ("stat", "lstat"):
             patch.setattr(os, function, asked)
+        patch.setattr("pwd.getpwnam", asked)
         try:
             require_consent(recipe, made)
         except RecipeError as error:

@@ -6,6 +6,7 @@ Nothing is looked up on the way, not even whether a file is there: on some syste
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Set
 from pathlib import Path, PureWindowsPath
 
@@ -63,6 +64,10 @@ def _named(recipe: Recipe, named_inputs: Set[str]) -> Iterator[str]:
 
 
 def _lies_in(name: str, folders: list[Path]) -> bool:
+    if "\0" in name:
+        return True  # no file is called so
+    if re.match(r"~[^/\\]+[/\\]", name):
+        return False  # somebody's home: where that is, is asked of the system, and on some of another machine
     windows = PureWindowsPath(name)
     if name.startswith(("//", "\\\\")) or (windows.drive and windows.root):
         return os.name == "nt" and any(_absolute(name).is_relative_to(folder) for folder in folders)

@@ -12,7 +12,7 @@ from convscope.pictures.recipe import Recipe
 
 _MOST = 100_000  # of any number that is not named here
 _LIMITS: Mapping[str, float] = {
-    **dict.fromkeys(("size", "coarsest", "tile", "tile_size"), 8_192),
+    **dict.fromkeys(("size", "coarsest", "tile", "tile_size", "input_shape"), 8_192),
     **dict.fromkeys(("steps", *FORMER_NAMES, "samples"), 10_000),
     **dict.fromkeys(("octaves", "octave_scale", "style_scale"), 32),
 }
@@ -20,9 +20,9 @@ _LIMITS: Mapping[str, float] = {
 
 def refuse_much_work(recipe: Recipe, path: Path) -> None:
     """Raise RecipeError for a number that would take days, or all of the memory."""
-    for name, number in _numbers("", recipe.arguments):
+    for name, number in _numbers("", [recipe.arguments, recipe.options]):
         limit = _LIMITS.get(name, _MOST)
-        if abs(number) > limit:
+        if not abs(number) <= limit:  # NaN is neither
             raise RecipeError(
                 f"the recipe in {path} asks for {name} {number:,}, and more than {limit:,} is done only if you trust "
                 "it (--trust, trust=True)"
