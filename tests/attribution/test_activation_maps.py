@@ -15,6 +15,7 @@ from convscope.attribution.activation_map import TargetAtLayer, chosen_layer
 from convscope.attribution.finer_cam import against_similar
 from convscope.attribution.target import target_of
 from convscope.errors import InputError, UnknownLayer
+from convscope.formats.pytorch.libraries import ready_torchvision
 from convscope.network.network import Network
 from convscope.network.tail import Tail
 from planted import plain_picture, planted_network
@@ -282,6 +283,7 @@ def test_every_format_has_the_same_map(name: str, tmp_path: Path) -> None:
 
 
 def test_captum_and_grad_cam_find_the_same(network: Network) -> None:
+    ready_torchvision()  # which a peer imports
     captum = pytest.importorskip("captum.attr", reason="compares with captum, which is not installed")
     cams = pytest.importorskip("pytorch_grad_cam", reason="compares with grad-cam, which is not installed")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")

@@ -182,6 +182,7 @@ def test_attention_within_windows_is_not_rolled_out() -> None:
 
 
 def test_grad_cam_finds_the_same_on_tokens() -> None:
+    ready_torchvision()  # which the peer imports
     cams = pytest.importorskip("pytorch_grad_cam", reason="compares with grad-cam, which is not installed")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     module, network = transformer(CLASS_TOKEN)
