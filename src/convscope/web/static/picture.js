@@ -182,16 +182,23 @@ function paintOverlay() {
   if (!grid || !state.overlay || channel >= grid.channels) return void (overlay.width = 1);
   Object.assign(overlay, { width: grid.tileColumns, height: grid.tileRows });
   const made = context.createImageData(overlay.width, overlay.height), pixels = new Uint32Array(made.data.buffer);
-  const signed = map && grid.low[0] < 0, limit = Math.max(Math.abs(grid.low[channel]), Math.abs(grid.high[channel])) || 1;
-  const colors = table(signed ? "diverging" : "inferno"), from = channel * pixels.length;
-  for (let i = 0; i < pixels.length; i++) {
-    const value = grid.low[channel] + (grid.tiles[from + i] / 255) * (grid.high[channel] - grid.low[channel]);
-    const share = signed ? Math.abs(value) / limit : Math.max(0, value) / limit;
-    const color = colors[Math.round(signed ? 127.5 + (127.5 * value) / limit : 255 * share)];
+  const from = channel * pixels.length, span = (grid.high[channel] - grid.low[channel]) / 255;
+  const values = Float32Array.from(pixels, (_, i) => grid.low[channel] + grid.tiles[from + i] * span);
+  const signed = map && grid.low[0] < 0, limit = map ? strong(values) : Math.max(Math.abs(grid.low[channel]), Math.abs(grid.high[channel])) || 1;
+  const colors = table(signed ? "diverging" : "inferno");
+  values.forEach((value, i) => {
+    const share = Math.min(1, (signed ? Math.abs(value) : Math.max(0, value)) / limit);
+    const color = colors[Math.round(signed ? 127.5 + 127.5 * share * Math.sign(value) : 255 * share)];
     pixels[i] = (color & 0xffffff) | (Math.round(255 * Math.min(1, share * 1.4)) << 24);
-  }
+  });
   context.putImageData(made, 0, 0);
   drawPlace();
+}
+
+/** What the strongest hundredth of a map's pixels reaches: by a gradient's one strongest pixel all others would be unseen. */
+function strong(values) {
+  const sizes = values.map(Math.abs).sort();
+  return sizes[Math.floor(0.99 * (sizes.length - 1))] || sizes.at(-1) || 1;
 }
 
 function drawPlace() {
