@@ -20,10 +20,11 @@ def neighbors(network: Network, layers: Collection[str], unit: tuple[str, int]) 
     A unit is named as the atlas has it, in one of its `layers`: the pooled channel is the convolution's. Strength is
     the kernel's norm with the sign of its sum. ``filter``, RGB weights (height, width, 3), is there where it is one.
     """
-    filter = color_filter(network, *unit)
-    fed_by = [_row(network, layers, one) for one in feeding(network, *unit, most=_MOST)]
+    fed_by = feeding(network, *unit, most=_MOST)
+    # A unit that channels feed has no filter of the picture: its layer's weights are read once.
+    filter = None if fed_by else color_filter(network, *unit)
     return {
-        "fedBy": fed_by,
+        "fedBy": [_row(network, layers, one) for one in fed_by],
         "feeds": [_row(network, layers, one) for one in fed_by_it(network, *unit, most=_MOST)],
     } | ({} if filter is None else {"filter": filter.tolist()})
 

@@ -31,11 +31,13 @@ def unit_facts(
     """
     assert address.channel is not None
     layer, channel = address.layer, int(address.channel)
-    filter = color_filter(network, layer, channel)
+    fed_by = feeding(network, layer, channel)
+    # A unit that channels feed has no filter of the picture: its layer's weights are read once.
+    filter = None if fed_by else color_filter(network, layer, channel)
     facts: dict[str, Any] = {
         "address": str(address),
         "kind": network.layers[layer].kind,
-        "fedBy": [_connection(one) for one in feeding(network, layer, channel)],
+        "fedBy": [_connection(one) for one in fed_by],
         "feeds": [_connection(one) for one in fed_by_it(network, layer, channel)],
         "filter": None if filter is None else filter.tolist(),
         "photographs": _quantile_facts(strongest, address),
