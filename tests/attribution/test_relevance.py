@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 import convscope
+from convscope.attribution.relevance import relevance_within, start_of
+from convscope.attribution.relevance_rules import COMPOSITES
+from convscope.attribution.relevance_walk import walk_of
+from convscope.attribution.target import target_of
 from convscope.errors import InputError
+from convscope.formats.pytorch.libraries import ready_torchvision
 from convscope.network.network import Network
 from planted import plain_picture, planted_network
 from torch_cases import branches, noise
@@ -46,18 +51,26 @@ CONDITIONS: list[Any] = [
 
 @pytest.mark.parametrize("index", range(5))
 def test_the_published_maps_are_found_again(index: int, shared_data: Path) -> None:
+    """They were made by zennit, which works a batch norm into its convolution and then divides by its eps again."""
     folder = shared_data / "relevance"
     module = Fashion().eval()
     module.load_state_dict(load_file(folder / "fashion.safetensors"))
-    with np.load(folder / "fashion_pictures.npz") as pictures, np.load(folder / "heatmaps.npz") as maps:
-        published = maps["heatmaps"][index]
+    for norm in (module.bn1, module.bn2, module.parallel[1]):
+        for numbers in (norm.weight, norm.bias):
+            numbers.detach().div_((1 + norm.eps) ** 0.5)
+    with np.load(folder / "fashion_pictures.npz") as pictures:
         picture = torch.from_numpy(pictures["val_set"][0].reshape(1, 1, 28, 28)).float() / 255
         label = int(pictures["targets"][0])
+    with np.load(folder / "heatmaps.npz") as maps, np.load(folder / "conv1_relevances.npz") as layers:
+        published, at_conv1 = maps["heatmaps"][index], layers["conv1_relevances"][index]
     network = convscope.open_network(module, input_shape=(1, 1, 28, 28))
-    found = convscope.relevance(network, picture, label, through=CONDITIONS[index])
-    score = abs(float(module(picture)[0, label].detach()))
-    # In double precision it is 1.6e-5 off too: that much the published numbers were rounded.
-    np.testing.assert_allclose(found.map * score, published, atol=2e-5)
+    through, score = CONDITIONS[index], abs(float(module(picture)[0, label].detach()))
+    found = convscope.relevance(network, picture, label, through=through)
+    np.testing.assert_allclose(found.map * score, published, atol=1e-5)
+    walk = walk_of(target_of(network, picture, label), COMPOSITES["epsilon_plus"], None)
+    relevances = walk.back(relevance_within(walk, through) if through else start_of(walk))
+    nothing = torch.zeros(1, 16, 26, 26)
+    np.testing.assert_allclose(relevances.get("conv1", nothing)[0] * score, at_conv1, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +139,7 @@ ZENNIT = {
 
 @pytest.mark.parametrize("rule", ZENNIT)
 def test_zennit_shares_out_the_same(rule: str) -> None:
+    ready_torchvision()  # which the peer imports
     composites = pytest.importorskip(
         "zennit.composites", reason="compares with zennit, which is not installed"
     )

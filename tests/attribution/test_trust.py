@@ -27,6 +27,7 @@ from convscope.attribution.target import target_of
 from convscope.attribution.trust import blob, signed_map, trust
 from convscope.cli import main
 from convscope.errors import InputError
+from convscope.formats.pytorch.libraries import ready_torchvision
 from planted import plain_picture, planted_files, planted_network
 
 
@@ -198,6 +199,7 @@ def test_what_is_missing_is_the_weighted_mean_of_its_neighbors() -> None:
 
 
 def test_the_entropy_is_quantus() -> None:
+    ready_torchvision()  # which the peer imports
     complexity = pytest.importorskip(
         "quantus.functions.complexity_func", reason="compares with Quantus, which is not installed"
     )
@@ -207,6 +209,7 @@ def test_the_entropy_is_quantus() -> None:
 
 def test_the_whole_rise_is_quantus() -> None:
     """Its test runs as it is, on maps of ours: of the module, and of it with one layer more after another shuffled."""
+    ready_torchvision()  # which the peer imports
     module = pytest.importorskip(
         "quantus.metrics.randomisation.efficient_mprt", reason="compares with Quantus, which is not installed"
     )

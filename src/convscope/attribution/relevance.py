@@ -78,7 +78,7 @@ def relevance(
     part = ""
     if through:
         channels = [through] if isinstance(through, str) else list(through)
-        within = _within(walk, channels)
+        within = relevance_within(walk, channels)
         part = f" Only what goes through {', '.join(channels)} is shown: {_total(within):.3g} of it."
         relevances = {**relevances, **walk.back(within)}
     input = next(iter(network.graph.inputs))
@@ -116,7 +116,7 @@ def start_of(walk: Walk) -> dict[str, Tensor]:
     return relevances
 
 
-def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
+def relevance_within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
     """Return the relevance of some channels alone."""
     network = walk.target.network
     addresses = [network.resolve(channel) for channel in channels]
