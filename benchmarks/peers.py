@@ -14,11 +14,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from convscope.formats.pytorch.libraries import ready_torchvision
+
 Seconds = Iterator[float]
 
 
 def lucent(module: nn.Module, block: str, channel: int, size: int) -> Seconds:
     """Its default settings: `render_vis` of `param.image(size)`."""
+    ready_torchvision()  # which lucent imports, and whose compiled part may not fit torch
     from lucent.optvis import param, render
 
     while True:
