@@ -94,11 +94,11 @@ def test_fully_connected_filters_are_strips_or_maps() -> None:
     assert [one.address for one in strips.tiles] == ["scores:0", "scores:1", "scores:2"]
     weight = torch.randn(4, 5 * 2 * 3)
     values = torch.randn(1, 5, 2, 3)
-    read = read_filters(single("dense", weight, (1, 5, 2, 3)), "out").weights
+    read = read_filters(single("dense", weight, (1, 5, 2, 3)), "out").numbers(...)
     expected = functional.linear(values.flatten(1), weight)[0]
     np.testing.assert_allclose((read * values[0].numpy()).sum(axis=(1, 2, 3)), expected, rtol=1e-4, atol=1e-5)
     turned = read_filters(single("dense", weight.T.contiguous(), (1, 5, 2, 3), transpose=True), "out")
-    np.testing.assert_array_equal(turned.weights, read)
+    np.testing.assert_array_equal(turned.numbers(...), read)
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -110,7 +110,7 @@ def test_a_deconvolutions_filters_are_its_answers_to_a_point(groups: int) -> Non
         point = torch.zeros(1, 4, 1, 1)
         point[0, index] = 1
         answer = functional.conv_transpose2d(point, weight, groups=groups)[0].numpy()
-        for filter_, (start, weights) in enumerate(zip(read.first_input, read.weights, strict=True)):
+        for filter_, (start, weights) in enumerate(zip(read.first_input, read.numbers(...), strict=True)):
             within = 0 <= index - start < weights.shape[0]
             expected = weights[index - start] if within else np.zeros((3, 3))
             np.testing.assert_array_equal(answer[filter_], expected.astype(np.float32))

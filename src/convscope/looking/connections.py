@@ -37,7 +37,7 @@ def feeding(network: Network, layer: str, channel: int, most: int = 6) -> list[C
     if weights is None:
         return []
     filters, row = weights
-    kernels, start = filters.weights[row], filters.first_input[row]
+    kernels, start = filters.numbers(row), filters.first_input[row]
     if filters.color:
         return []  # it reads the picture: its filter is shown whole
     order = np.argsort(-np.square(kernels).sum((1, 2)), kind="stable")[:most]
@@ -50,7 +50,7 @@ def color_filter(network: Network, layer: str, channel: int) -> NDArray[np.float
     if behind is None or not behind[0].color:
         return None
     filters, row = behind
-    rgb: NDArray[np.float64] = filters.weights[row].transpose(1, 2, 0).round(6)
+    rgb: NDArray[np.float64] = filters.numbers(row).transpose(1, 2, 0).round(6)
     return rgb
 
 
@@ -61,7 +61,7 @@ def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list
         filters = read_filters(network, operation.outputs[0])
         starts, width = np.array(filters.first_input), filters.weights.shape[1]
         rows = np.flatnonzero((starts <= index) & (index < starts + width))
-        kernels = filters.weights[rows, index - starts[rows]]
+        kernels = filters.numbers((rows, index - starts[rows]))
         order = np.argsort(-np.square(kernels).sum((1, 2)), kind="stable")[:most]
         reader = _layer_of(network, operation.outputs[0])
         connections += [Connection(reader, int(rows[at]), kernels[at]) for at in order]

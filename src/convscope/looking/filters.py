@@ -37,17 +37,22 @@ _STRIP, _STRIPS_WIDTH = 12, 1200
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """A layer's filters: ``weights`` (filters, channels, height, width), float64.
+    """A layer's filters: ``weights`` (filters, channels, height, width), as stored; `numbers` has some of them.
 
     ``inputs`` names the value they read, ``first_input`` the channel of it that filter i's channel 0 reads (groups),
     ``color`` whether their three channels are RGB, in that order.
     """
 
     layer: str
-    weights: NDArray[np.float64]
+    weights: Tensor
     inputs: str
     first_input: tuple[int, ...]
     color: bool
+
+    def numbers(self, which: Any) -> NDArray[np.float64]:
+        """Return the weights that an index picks, in double precision; a whole layer's are not copied for one row."""
+        numbers: NDArray[np.float64] = self.weights[which].detach().cpu().double().numpy()
+        return numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +90,7 @@ def filters(network: Network, address: str, **options: Unpack[FilterKeywords]) -
         return _one(layer_filters, int(unit.channel), scaling, how.tile_size, how.theme)
     chosen = _chosen(layer_filters, how.channels)
     names = [f"{layer_filters.layer}:{index}" for index in chosen]
-    weights = layer_filters.weights[chosen]
+    weights = layer_filters.numbers(chosen)
     count, reads, height, width = layer_filters.weights.shape
     if height == width == 1:
         picture = _strips(weights[:, :, 0, 0], names, scaling, how.theme)
@@ -130,7 +135,7 @@ def _one(
     layer_filters: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: ThemeName
 ) -> Picture:
     """Show one filter: a big tile in color, or a tile for each channel it reads."""
-    weights = layer_filters.weights[index]
+    weights = layer_filters.numbers(index)
     channels, height, width = weights.shape
     what = f"Filter {layer_filters.layer}:{index}, {channels}×{height}×{width}"
     start = layer_filters.first_input[index]
@@ -181,7 +186,7 @@ def read_filters(network: Network, layer: str) -> Filters:
     if color and network.input_spec is not None and network.input_spec.channel_order == "BGR":
         weight = weight.flip(1)
     starts = tuple(index // (count // groups) * channels for index in range(count))
-    return Filters(layer, weight.detach().cpu().double().numpy(), operation.inputs[0], starts, color)
+    return Filters(layer, weight, operation.inputs[0], starts, color)
 
 
 def _common_layout(network: Network, operation: Operation, weight: Tensor) -> Tensor:
