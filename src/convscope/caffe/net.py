@@ -22,6 +22,7 @@ from convscope.caffe.layer import SourceLayer
 from convscope.caffe.weights import copy_parameters, save_parameters, share_parameters
 from convscope.errors import InputError, NetworkFileError, UnknownLayer, did_you_mean
 from convscope.formats.caffe.rules import filter_layers
+from convscope.formats.caffe.stored_net import warn_of_differences
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights
@@ -46,7 +47,9 @@ class Net(Interface2014):
     ((10, 96, 55, 55), (96, 3, 11, 11))
 
     In the phase TRAIN batch normalization uses the batch's own statistics, and the stored ones stay as they are;
-    dropout is left out in both phases. Raises NetworkFileError, WeightsMismatch, UnsupportedLayer or InputError.
+    dropout is left out in both phases. A caffemodel that was written from a net with other settings, or another order
+    of layers, gives a warning, which Caffe does not. Raises NetworkFileError, WeightsMismatch, UnsupportedLayer or
+    InputError.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class Net(Interface2014):
         self._callbacks: dict[str, list[Callback]] = {}
         if weights_file is not None:
             copy_parameters(self.params, weights_file, self._borrowed)
+            bottoms = self.bottom_names
+            warn_of_differences(net, weights_file, lambda name: self.blobs[bottoms[name][0]].shape)
 
     def forward(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
 from convscope.formats.caffe.rules import layers_to_use
+from convscope.formats.caffe.stored_net import warn_of_differences
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights, require_same_types
@@ -24,6 +26,8 @@ from convscope.network.fixed_inputs import with_fixed_inputs
 from convscope.network.graph import Graph
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_shapes
 
 DESCRIPTION = (FileKind.CAFFE_TEXT,)
 _PICTURE_SIZE = "im_info"  # Faster R-CNN's and R-FCN's: height, width and how much larger than the original
@@ -65,6 +69,8 @@ def open_caffe(request: Request) -> NetworkParts:
     if weights_file is not None:
         require_same_types(net, weights_file)
     graph = build_graph(net, weights_file, input_shape=request.input_shape)
+    if weights_file is not None and description is not None:
+        warn_of_differences(net, weights_file, partial(_shape_read, graph))
     graph = _with_picture_size(graph, request)
     origin = Origin(
         source=str(path),
@@ -72,6 +78,12 @@ def open_caffe(request: Request) -> NetworkParts:
         files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
     )
     return NetworkParts(graph, origin, find_input_spec(net, graph, path), label_lists=(imagenet_labels(),))
+
+
+def _shape_read(graph: Graph, layer: str) -> Shape | None:
+    """Return the shape of what a layer reads; None where it is not computed, or its size hangs on the numbers."""
+    read = next((one.inputs[0] for one in graph.operations if one.name == layer and one.inputs), None)
+    return infer_shapes(graph, graph.inputs, [read])[read] if read else None
 
 
 def _with_picture_size(graph: Graph, request: Request) -> Graph:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from os import PathLike
 from typing import Any
@@ -16,6 +17,7 @@ from convscope.formats.caffe.hdf5 import Dataset, read_hdf5
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.schema import message_type
 from convscope.formats.protobuf.records import LENGTH, VARINT, ByteSource, Record, open_source, read_record
+from convscope.formats.protobuf.unknown import Unknown
 from convscope.formats.protobuf.wire import as_text, read_fields
 from convscope.formats.recognition import HDF5, HEAD, expect_weights, identify
 from convscope.network.operations.checks import dimensions
@@ -52,12 +54,14 @@ class Blob:
 class Weights(Mapping[str, "tuple[Blob | None, ...]"]):
     """Layer names, in the file's order, to their blobs (None: one that an HDF5 file leaves out as shared).
 
-    `types` are those of all layers in the file, with or without weights; an HDF5 file has none.
+    `types` are those of all layers in the file, with or without weights; an HDF5 file has none. `net` reads what the
+    file says of the net it was written from: its layers without their numbers, of the generation they are.
     """
 
     file: str
     layers: dict[str, tuple[Blob | None, ...]]
     types: Mapping[str, str] = field(default_factory=dict)
+    net: Callable[[], Message] = field(repr=False, default=lambda: Message("NetParameter"))
 
     def __getitem__(self, layer: str) -> tuple[Blob | None, ...]:
         return self.layers[layer]
@@ -94,7 +98,7 @@ def require_same_types(net: Message, weights: Weights) -> None:
         for layer in net.layer
         if (stored := weights.types.get(layer.name or ""))
         and layer.bottom
-        and (_plain_type(stored) != _plain_type(layer.type or ""))
+        and (plain_type(stored) != plain_type(layer.type or ""))
     ]
     if misfits:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
@@ -104,7 +108,7 @@ def require_same_types(net: Message, weights: Weights) -> None:
         )
 
 
-def _plain_type(type_name: str) -> str:
+def plain_type(type_name: str) -> str:
     """Return a type as it computes when nothing is trained, in small letters."""
     name = type_name.lower().replace("_", "")
     return _SAME_TYPE.get(name, name)
@@ -127,12 +131,14 @@ class _Layout:
     blobs: int
     type: int = -1
     inside: dict[int, _Layout] = field(default_factory=dict)
+    field: str = ""  # its name in what is around it
 
 
-_FIRST = _Layout(name=1, blobs=50, type=2)
-_SECOND = _Layout(name=4, blobs=6, type=5, inside={1: _FIRST})
+_FIRST = _Layout(name=1, blobs=50, type=2, field="layer")
+_SECOND = _Layout(name=4, blobs=6, type=5, inside={1: _FIRST}, field="layers")
 _OLD_TYPES = message_type("V1LayerParameter").fields["type"].enumeration
-_NETWORK = _Layout(name=-1, blobs=-1, inside={2: _SECOND, 100: _Layout(name=1, blobs=7, type=2)})
+_THIRD = _Layout(name=1, blobs=7, type=2, field="layer")
+_NETWORK = _Layout(name=-1, blobs=-1, inside={2: _SECOND, 100: _THIRD})
 _SAME_TYPE = {
     "softmaxwithloss": "softmax",
     "softmaxloss": "softmax",
@@ -148,12 +154,12 @@ def _read_layers(source: ByteSource) -> Weights:
     """Walk the layers of any generation, looking at nothing but their names and blobs."""
     layers: dict[str, tuple[Blob | None, ...]] = {}
     types: dict[str, str] = {}
-    count = 0
+    places: list[tuple[Record, _Layout]] = []
     for record in _records(source, 0, len(source.view)):
         if layout := _NETWORK.inside.get(record.number):
             if record.wire != LENGTH:
                 source.fail(record.tag, "a layer is not where it belongs: the file is damaged.")
-            count += 1
+            places.append((record, layout))
             name, type_name, blobs_of_layer = _read_layer(source, record, layout)
             types[name] = type_name
             if blobs_of_layer:
@@ -161,13 +167,35 @@ def _read_layers(source: ByteSource) -> Weights:
                     _read_blob(source, name, index, blob) for index, blob in enumerate(blobs_of_layer)
                 )
     if not layers:
+        count = len(places)
         what = f"{count} layers, none of them with weights" if count else "no layers of a Caffe network"
         raise NetworkFileError(f"{source.file} holds {what}. Give the .caffemodel that training wrote.")
     if any(
         blob and len(blob.shape) == _FILM_AXES and blob.legacy for blobs in layers.values() for blob in blobs
     ):
-        types = {}  # C3D numbers the types after its own fashion
-    return Weights(source.file, layers, types)
+        return Weights(source.file, layers)  # C3D numbers the types after its own fashion
+    return Weights(source.file, layers, types, partial(_read_net, source, places))
+
+
+def _read_net(source: ByteSource, places: Sequence[tuple[Record, _Layout]]) -> Message:
+    """Read the layers without their numbers."""
+    net = Message("NetParameter")
+    for record, layout in places:
+        _read_settings(source, net.add(layout.field), record, layout)
+    return net
+
+
+def _read_settings(source: ByteSource, layer: Message, place: Record, layout: _Layout) -> None:
+    """Read a layer's fields but for its blobs; what a fork has under a number of Caffe's is kept as unknown."""
+    for record in _records(source, place.start, place.stop):
+        if inner := layout.inside.get(record.number):
+            _read_settings(source, layer.ensure(inner.field), record, inner)
+        elif record.number != layout.blobs:
+            try:
+                read_fields(source, layer, record.tag, record.stop)
+            except NetworkFileError:
+                data = source.view[record.tag : record.stop]
+                layer.unknown.append(Unknown(str(record.number), data, f"byte {record.tag}"))
 
 
 def _records(source: ByteSource, start: int, stop: int) -> Iterator[Record]:
