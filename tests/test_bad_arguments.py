@@ -153,9 +153,14 @@ def test_what_fits_an_annotation(value: object, expected: Any, result: bool) -> 
 
 
 def test_the_argument_is_named() -> None:
-    with pytest.raises(
-        ConvscopeError, match=r"^filters: columns|^filters: tile_size is 'many', not a whole number"
-    ):
+    with pytest.raises(ConvscopeError, match=r"^filters: tile_size is 'many', not a whole number"):
         convscope.filters(planted_network(), "conv1", tile_size="many")  # type: ignore[arg-type]
+    with pytest.raises(
+        ConvscopeError,
+        match=r"^filters: there is no argument 'tilesize'\. Did you mean 'tile_size'.* Possible: net",
+    ):
+        convscope.filters(planted_network(), "conv1", tilesize=9)  # type: ignore[call-arg]
+    with pytest.raises(ConvscopeError, match=r"^predict: .*Did you mean 'top'\? Possible: picture, top$"):
+        planted_network().predict(edge_picture(), tpo=1)  # type: ignore[call-arg]
     with pytest.raises(ConvscopeError, match="network is None, not a Network"):
         convscope.layer_table(None)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, Union
 
 from convscope.address import Address
-from convscope.errors import ConvscopeError, InputError
+from convscope.errors import ConvscopeError, InputError, did_you_mean
 from convscope.ordinary_torch import ordinary_torch
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -71,8 +71,9 @@ def arguments_in_words(function: _Function) -> _Function:
 
     It computes as ever, whatever the caller has set in torch.
 
-    >>> convscope.filters(network, "conv1", columns="many")
-    convscope.errors.InputError: filters: columns is 'many', not a whole number or None
+    >>> convscope.filters(network, "conv1", tile_size="many")
+    Traceback (most recent call last):
+    convscope.argument_errors.ArgumentError: filters: tile_size is 'many', not a whole number or None
     """
 
     @functools.wraps(function)
@@ -105,8 +106,8 @@ def _misfit(
     signature = inspect.signature(function)
     try:
         arguments = signature.bind(*positional, **keywords).arguments
-    except TypeError:
-        return None  # Python's own words are as good
+    except TypeError as error:
+        return _misnamed(signature, keywords) or str(error)
     plain = inspect.unwrap(function)
     names = {**getattr(plain, "annotation_names", {}), **plain.__globals__}
     for name, value in arguments.items():
@@ -125,6 +126,18 @@ def _misfit(
             if isinstance(one, str) and "\0" in one:
                 return f"{name} is {in_short(one)}, which nothing is called: it has a null character"
     return None
+
+
+def _misnamed(signature: inspect.Signature, keywords: Mapping[str, Any]) -> str | None:
+    """Return in words which keyword a function does not have, None where it has them all."""
+    names = [name for name, one in signature.parameters.items() if one.kind is not one.VAR_KEYWORD]
+    unknown = next((name for name in keywords if name not in names), None)
+    if unknown is None or len(names) < len(signature.parameters):
+        return None
+    possible = [name for name in names if name != "self"]
+    return (
+        f"there is no argument {unknown!r}.{did_you_mean(unknown, possible)} Possible: {', '.join(possible)}"
+    )
 
 
 def _evaluated(annotation: Any, names: Mapping[str, Any]) -> Any:

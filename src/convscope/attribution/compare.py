@@ -107,7 +107,7 @@ def compare_targets(
     >>> convscope.compare_targets(network, "cat.jpg", ["tabby", "tiger cat"]).save("two.png")
     >>> layer = {"layer": "inception_4e/output"}
     >>> convscope.compare_targets(network, "cat.jpg", ["tabby", "tiger cat"], "layer_cam", options=layer)[1].map.max()
-    0.38...
+    2.3...
     """
     entry = method_named(method)
     explained = _targets(network, picture, targets)

@@ -67,7 +67,7 @@ def measure_tuning(network: Network, layer: str, *, watch: Watch | None = None) 
 
     >>> tuning = measure_tuning(network, "conv2")
     >>> tuning.answers["hue"].shape
-    (192, 12)
+    (128, 12)
 
     UnknownLayer; InputError for a layer without channels, or one that answers with NaN.
     """

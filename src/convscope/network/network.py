@@ -60,7 +60,7 @@ class Network:
 
     >>> network = open_network("deploy.prototxt", weights="bvlc_googlenet.caffemodel")
     >>> network.predict("cat.jpg", top=2)
-    [('tiger cat', 0.38), ('tabby', 0.27)]
+    [('tiger cat', 0.375...), ('tabby', 0.269...)]
     >>> network.activations(network.preprocess("cat.jpg"), "pool5/7x7_s1")["pool5/7x7_s1"].shape
     torch.Size([1, 1024, 1, 1])
     """

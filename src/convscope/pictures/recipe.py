@@ -59,7 +59,7 @@ class Recipe:
     many the network was computed: on another number sums are added in another order and rounded otherwise.
 
     >>> print(Picture.open("filters.png").recipe)
-    filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2'), seed 0, convscope 0.1.0
+    filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2', channels=None, ...), seed 0, convscope 0.2.0
     """
 
     function: str

@@ -69,8 +69,8 @@ class Worker:
     """A thread that owns a network: `ask` it a question, or `start` a job.
 
     >>> worker = Worker()
-    >>> worker.ask("me", lambda: network.predict("cat.jpg")).result()
-    [('tabby', 0.38), …]
+    >>> worker.ask("me", lambda: network.predict("cat.jpg", top=1)).result()
+    [('tiger cat', 0.375...)]
     """
 
     def __init__(self) -> None:

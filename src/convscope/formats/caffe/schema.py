@@ -2,7 +2,7 @@
 
 >>> field = message_type("PoolingParameter").fields["pool"]
 >>> field.number, field.default, sorted(field.enumeration.numbers)
-(1, 'MAX', ['AVE', 'MAX', 'STOCHASTIC'])
+(1, 'MAX', ['AVE', 'AVE_EXC_PAD', 'AVE_TF', 'MAX', 'STOCHASTIC'])
 """
 
 from __future__ import annotations
