@@ -30,13 +30,11 @@ ANSWERS = {
     "multiplied": (2165.53, [168, 5032, 24955, 55, 364, 425, 870]),
     "scores": (-30121.2, [-36736, -33950, -12397, -37402]),
     "scores/small": (74.25, [7, 35, 255, 0]),
+    "added": (-20933.3, [-21354, 115614, -257754, -13314, 32922, 34434, -48252]),
     "logits": (-7.12108, [-8.682266, -8.032257, -2.925042, -8.844769]),
 }
-# TensorFlow resizes with weights of seven bits, and makes codes of 32 bits to add by whole factors.
-NEARLY = {
-    "resized": (147.287, [149, 141, 68, 181, 110, 143, 148], 1),
-    "added": (-20933.3, [-21354, 115614, -257754, -13314, 32922, 34434, -48252], 125),
-}
+# TensorFlow resizes with weights of seven bits.
+NEARLY = {"resized": (147.287, [149, 141, 68, 181, 110, 143, 148], 1)}
 ENDS = {
     "convolved/ends:0": -6.287053,
     "convolved/ends:1": 3.6524034,
@@ -93,6 +91,59 @@ def test_0_of_an_even_range_has_tensorflows_code(tmp_path: Path) -> None:
         network = convscope.open_network(g.save(tmp_path / f"{end}.pb"))
         found = network.activations(torch.from_numpy(x), convscope.Address("codes:0"), "rectified")
         assert (found["codes:0"][0, 1], found["rectified"][0, 0]) == expected, end
+
+
+# Ranges, and what codes [0, 1, 77, 127, 128, 255] plus codes [255, 3, 130, 127, 128, 0] are: as a layer's bias and in a
+# range shrunk to it, as a sum and in the range from -13.7 to 29.3.
+SUMS = [
+    (
+        (-3.785, 3.785, -7.288, -1.801),
+        ([-12606, -24730, -13515, -10323, -10208, -7924], [184, 0, 170, 219, 220, 255]),
+        ([-100845, -197835, -108102, -82563, -81642, -63360], [48, 16, 46, 54, 54, 60]),
+    ),
+    (
+        (0.828, 7.191, -0.8648, 0.9712),
+        ([4090, 13, 6417, 9210, 9283, 14404], [72, 0, 114, 163, 164, 255]),
+        ([32664, 107, 51324, 73681, 74267, 115284], [92, 81, 98, 105, 105, 119]),
+    ),
+    (
+        (-7.086, -1.798, -1.069, 0.6985),
+        ([-14779, -18770, -13091, -10742, -10678, -6639], [84, 0, 119, 169, 170, 255]),
+        ([-118036, -150160, -104593, -85780, -85267, -53011], [43, 33, 48, 54, 54, 64]),
+    ),
+    (
+        (-0.4843, 0.4843, -1.033, 0.7671),
+        ([4493, -23662, -4864, -2187, -2015, -8696], [255, 0, 170, 194, 196, 136]),
+        ([35761, -189297, -39000, -17585, -16208, -69554], [83, 72, 79, 80, 80, 78]),
+    ),
+]
+
+
+@pytest.mark.parametrize(("ends", "as_bias", "as_sum"), SUMS)
+def test_sums_of_codes_are_tensorflows_to_the_last_one(ends, as_bias, as_sum, tmp_path: Path) -> None:
+    g = GraphWriter()
+    x = g.placeholder(shape=(1, 6))
+    y = g.const("y", np.uint8([255, 3, 130, 127, 128, 0]))
+    limits = [g.const(f"end{at}", np.float32(end)) for at, end in enumerate((*ends, -13.7, 29.3))]
+    types = {"T": None, "T1": "DT_QUINT8", "T2": "DT_QUINT8"}
+    down = {"T": None, "Tinput": "DT_QINT32", "out_type": "DT_QUINT8"}
+    for op in ("QuantizedBiasAdd", "QuantizedAdd"):
+        result = {"out_type" if op == "QuantizedBiasAdd" else "Toutput": "DT_QINT32"}
+        g.node(op, op, x, y, *limits[:4], **types, **result)
+    g.node(
+        "QuantizeDownAndShrinkRange",
+        "shrunk",
+        "QuantizedBiasAdd",
+        "QuantizedBiasAdd:1",
+        "QuantizedBiasAdd:2",
+        **down,
+    )
+    g.node("Requantize", "other", "QuantizedAdd", "QuantizedAdd:1", "QuantizedAdd:2", *limits[4:], **down)
+    network = convscope.open_network(g.save(tmp_path / "sums.pb"), input_shape=(1, 6))
+    codes = torch.tensor([[0.0, 1, 77, 127, 128, 255]])
+    names = ("QuantizedBiasAdd", "shrunk", "QuantizedAdd", "other")
+    found = [value.reshape(-1).tolist() for value in network.activations(codes, *names).values()]
+    assert found == [*as_bias, *as_sum]
 
 
 def test_ops_that_do_several_things_are_intels(tmp_path: Path) -> None:

@@ -125,6 +125,38 @@ FAKE = [
     (8, False, -1.3, 2.7, [-1.301961, -1.223529, -0.6117647, 0, 0.01568628, 0.7686275, 2.494118, 2.698039]),
     (8, True, -1.3, 2.7, [-1.307087, -1.228346, -0.6141732, 0, 0.01574803, 0.7716535, 2.488189, 2.692913]),
     (4, False, 0.7, 5.0, [0, 0, 0, 0, 0, 0.8600001, 2.58, 4.3]),
+    (
+        16,
+        False,
+        -1.3,
+        2.7,
+        [
+            -1.30000758,
+            -1.22999918,
+            -0.60999465,
+            -0.00402838178,
+            0.0130006867,
+            0.769970238,
+            2.49002814,
+            2.69999242,
+        ],
+    ),
+    (
+        13,
+        True,
+        -1.3,
+        2.7,
+        [
+            -1.30012214,
+            -1.22979248,
+            -0.61001223,
+            -0.00390720414,
+            0.01318681,
+            0.77020764,
+            2.48986578,
+            2.69987798,
+        ],
+    ),
     (3, True, -4.0, -0.3, [-3.083333, -1.233333, -0.6166667, 0, 0, 0, 0, 0]),
 ]
 ROUNDED = [
@@ -187,9 +219,20 @@ def test_fake_quantization_moves_its_ends_as_tensorflow_does(
     g.node("FakeQuantWithMinMaxVarsPerChannel", "channels", x, *ends, **options)
     by_inputs, by_attributes, by_channel = answers(g, tmp_path, "vars", "args", "channels")
     for found in (by_inputs, by_attributes):
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(by_channel[::2], expected[::2], rtol=1e-5, atol=1e-6)
-    assert np.abs(by_channel[1::2] - expected[1::2]).max() > 1e-3  # the other channel has its own range
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(by_channel[::2], expected[::2], rtol=1e-6, atol=1e-7)
+    assert np.abs(by_channel[1::2] - expected[1::2]).max() > 4e-4  # the other channel has its own range
+
+
+def test_fake_quantization_to_a_single_number_is_nan_as_in_tensorflow(tmp_path: Path) -> None:
+    g = GraphWriter()
+    x = g.placeholder(shape=(1, 2, 2, 2))
+    g.node("FakeQuantWithMinMaxVars", "vars", x, *limits(g, 0.5, 0.5))
+    ends = (g.const(name, np.float32([0.0, -0.5])) for name in ("lows", "highs"))
+    g.node("FakeQuantWithMinMaxVarsPerChannel", "channels", x, *ends)
+    by_inputs, by_channel = answers(g, tmp_path, "vars", "channels")
+    assert np.isnan(by_inputs).all() and np.isnan(by_channel[1::2]).all()
+    assert (by_channel[::2] == 0).all()  # 0 alone has a code
 
 
 @pytest.mark.parametrize(("signed", "bits", "given", "rounding", "narrow", "expected"), ROUNDED)

@@ -270,6 +270,7 @@ EXAMPLES = {
     "scaled_codes": [([INPUT, *ENDS], {}, {}), ([INPUT, *ENDS], {}, {"signed": True})],
     "sum_end": [([*ENDS, *ENDS], {}, {"room": 14})],
     "add_codes": [([CODES, CODES[:, :, :1], *ENDS, -positive(1), positive(1, seed=1)], {}, {"room": 14})],
+    "add_bias_codes": [([CODES, CODES[0, 0, 0], *ENDS, -positive(1), positive(1, seed=1)], {}, {})],
     "joint_end": [([*ENDS[:1], -positive(1), *ENDS[1:], positive(1)], {}, {"signed": True})],
     "whole_codes": [([INPUT], {}, {}), ([INPUT], {}, {"down": True})],
     "normalize_codes": [([CODES, *ENDS], {}, {}), ([CODES, *ENDS], {}, {"limits": (-1.0, 2.0)})],
@@ -289,7 +290,7 @@ EXAMPLES = {
         )
     ],
     "round_by_largest": [([INPUT], {}, {"axis": -1}), ([INPUT], {}, {"axis": 1, "steps": 7})],
-    "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
+    "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "bits": 8})],
     "dynamic_shape": [
         ([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})
     ],
@@ -719,6 +720,7 @@ NOT_DIFFERENTIABLE = {
     "redirected_clip": None,
     "dequantize_range": {1, 2},
     **dict.fromkeys(("centered_codes", "clip_codes", "requantize", "range_of_codes", "add_codes")),
+    "add_bias_codes": None,
     **dict.fromkeys(("product_codes", "scaled_codes")),
     **dict.fromkeys(("normalize_codes", "batch_norm_codes", "whole_codes", "joint_end", "sum_end")),
     "divide_or_zero": {1},  # it jumps at 0

@@ -1,7 +1,7 @@
 """Arithmetic with codes, whole numbers that stand for a range from `low` to `high`; 0 always has a code of its own.
 
-As TensorFlow's ``Quantized...`` ops do it (tensorflow/core/kernels/quantization_utils.h, 2015-): each result is within
-one step of theirs. Everything stays a float here, and the gradient is taken as if nothing were rounded. Where a range
+As TensorFlow's ``Quantized...`` ops do it (tensorflow/core/kernels/quantization_utils.h, 2015-), each code is theirs.
+Everything stays a float here, and the gradient is taken as if nothing were rounded. Where a range
 is measured on the way, each place depends on the whole map by it; receptive fields leave that out.
 """
 
@@ -12,13 +12,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from convscope.network.operations.ranges import code_limits, straight_through
+from convscope.network.operations.code_numbers import (
+    SUM_BITS,
+    code_limits,
+    code_of,
+    codes_of,
+    decode,
+    encode,
+    numbers_of,
+    quotient,
+    straight_through,
+)
 from convscope.network.operations.registry import operation
 from convscope.network.operations.rounding import half_away
 from convscope.network.operations.shape_rules import same_shape, single_number_shape, stretched_shape
 
-_SUM_BITS = 32
 _ROOM_OF_NORMALIZED = 2.0**20
+_FRACTION = 2.0**16
 
 
 @operation(sees="first", shape=stretched_shape)
@@ -26,7 +36,7 @@ def centered_codes(
     input: Tensor, low: Tensor, high: Tensor, *, bits: int = 8, signed: bool = False
 ) -> Tensor:
     """Return how far each code is from the one that stands for 0."""
-    return input - _code_of(torch.zeros_like(low), low, high, bits, signed).to(input)
+    return input - code_of(torch.zeros_like(low), low, high, bits, signed).to(input)
 
 
 @operation(sees="first", shape=stretched_shape)
@@ -41,12 +51,12 @@ def clip_codes(
 ) -> Tensor:
     """Return codes that stand for nothing below 0, nor above `most` (or the further input) where that is not 0."""
     first, last = code_limits(bits, signed)
-    zero = _code_of(torch.zeros_like(low), low, high, bits, signed).clamp(first, last).to(input)
+    zero = code_of(torch.zeros_like(low), low, high, bits, signed).clamp(first, last).to(input)
     if not limit and not most:
         return torch.maximum(input, zero)
     end = limit[0] if limit else torch.full_like(low, most)
     return torch.minimum(
-        torch.maximum(input, zero), _code_of(end, low, high, bits, signed).clamp(first, last).to(input)
+        torch.maximum(input, zero), code_of(end, low, high, bits, signed).clamp(first, last).to(input)
     )
 
 
@@ -60,21 +70,35 @@ def requantize(
     *,
     bits: int = 8,
     signed: bool = False,
-    bits_before: int = _SUM_BITS,
+    bits_before: int = SUM_BITS,
     signed_before: bool = True,
 ) -> Tensor:
     """Return codes of the range `low` to `high` as codes of the range `least` to `most`."""
-    if bits_before < _SUM_BITS:
-        return _encode(decode(input, low, high, bits_before, signed_before), least, most, bits, signed)
-    first, last = code_limits(bits, signed)  # sums go by whole numbers there, and the range is not moved
-    numbers = input * ((high - low) / 2.0**_SUM_BITS) + (low + high) / 2
-    places = (numbers - least) * _codes_to_one(least, most, bits).to(input) + first
-    return straight_through(places, lambda at: (at + 0.5).floor()).clamp(first, last)
+    if bits_before == SUM_BITS and (bits, signed) == (8, False):
+        return _sums_to_codes(input, (low, high), (least, most))
+    numbers = numbers_of(input, low, high, bits_before, signed_before)
+    codes = codes_of(numbers, least, most, bits, signed)
+    return torch.where((low == least) & (high == most), input, codes)
+
+
+def _sums_to_codes(input: Tensor, ends: tuple[Tensor, Tensor], new_ends: tuple[Tensor, Tensor]) -> Tensor:
+    """Return sums, codes of 32 bits, as codes of eight: by whole numbers whose last 16 bits are the fraction."""
+    (low, high), (least, most) = ends, new_ends
+    width, wanted = (high - low).double(), (most - least).double()
+    flat = wanted == 0
+    to_one = torch.where(flat, torch.zeros_like(wanted), quotient(255.0, wanted))
+    middle = ((low + high) / 2.0 * to_one.to(low) * _FRACTION).double().trunc()
+    factor = torch.where(flat, flat.double(), 255.0 * _FRACTION * width / wanted).trunc()
+    begin = torch.where(flat, flat.double(), half_away(_FRACTION * (least.double() * 255.0) / wanted))
+    moved = middle - begin + _FRACTION / 2
+    places = input.double() * factor / 2.0**SUM_BITS
+    rounded = straight_through(places, torch.floor) + moved
+    return straight_through(rounded / _FRACTION, torch.floor).clamp(0, 255).to(input)
 
 
 @operation
 def range_of_codes(
-    input: Tensor, low: Tensor, high: Tensor, *, bits: int = _SUM_BITS, signed: bool = True
+    input: Tensor, low: Tensor, high: Tensor, *, bits: int = SUM_BITS, signed: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Return the lowest and the highest number that a batch's codes stand for; 0 is among what lies between."""
     if input.is_meta:  # of many small steps torch would work out every shape
@@ -100,7 +124,7 @@ def product_end(
     `even`: codes with a sign go as far to both sides, so that there is one less.
     """
     step = _product_step((low, high), (other_low, other_high), bits, [even and sign for sign in signed])
-    return step * float(code_limits(_SUM_BITS, True)[upper])
+    return step * float(code_limits(SUM_BITS, True)[upper])
 
 
 @operation(sees="first", shape=stretched_shape)
@@ -138,38 +162,8 @@ def product_codes(
 def scaled_codes(input: Tensor, low: Tensor, high: Tensor, *, bits: int = 8, signed: bool = False) -> Tensor:
     """Return codes of a range whose larger end has the last code, and 0 the code 0."""
     first, last = code_limits(bits, signed)
-    factor = last / torch.maximum(low.abs(), high.abs())
+    factor = quotient(last, torch.maximum(low.abs(), high.abs()))
     return straight_through(input * factor, torch.round).clamp(first, last)
-
-
-@operation(shape=single_number_shape)
-def sum_end(
-    low: Tensor, high: Tensor, other_low: Tensor, other_high: Tensor, *, room: int = 17, upper: bool = False
-) -> Tensor:
-    """Return one end of the range that sums of numbers of two ranges are coded in: 2**room times the widest end."""
-    widest = torch.stack([end.reshape(()) for end in (-low, high, -other_low, other_high)]).amax()
-    return widest * (2.0**room if upper else -(2.0**room))
-
-
-@operation(shape=stretched_shape)
-def add_codes(
-    input: Tensor,
-    other: Tensor,
-    low: Tensor,
-    high: Tensor,
-    other_low: Tensor,
-    other_high: Tensor,
-    *,
-    bits: tuple[int, int] = (8, 8),
-    signed: tuple[bool, bool] = (False, False),
-    room: int = 17,
-) -> Tensor:
-    """Return codes, in the range of `sum_end`, of the sums of what two inputs' codes stand for."""
-    ends = low, high, other_low, other_high
-    least, most = sum_end(*ends, room=room), sum_end(*ends, room=room, upper=True)
-    first = decode(input, low, high, bits[0], signed[0])
-    second = decode(other, other_low, other_high, bits[1], signed[1])
-    return _encode(first, least, most, _SUM_BITS, True) + _encode(second, least, most, _SUM_BITS, True)
 
 
 @operation(shape=single_number_shape)
@@ -211,7 +205,7 @@ def normalize_codes(
         (normalized.amin(), normalized.amax()) if limits is None else map(normalized.new_tensor, limits)
     )
     most = torch.where(most - least < separation, least + separation, most)
-    return _encode(normalized, least, most, 8, False), least, most
+    return codes_of(normalized, least, most, 8, False), least, most
 
 
 @operation
@@ -230,46 +224,11 @@ def batch_norm_codes(
     factor = (variance + epsilon).rsqrt() * (scale if scaled else 1.0)
     least = input.new_tensor(-_ROOM_OF_NORMALIZED)
     coded = [
-        _encode(value, least, -least, _SUM_BITS, True) for value in (values, factor, shift - mean * factor)
+        encode(value, least, -least, SUM_BITS, True) for value in (values, factor, shift - mean * factor)
     ]
-    one = _encode(torch.ones_like(least), least, -least, _SUM_BITS, True)
-    products = coded[0] * coded[1] / one
-    return straight_through(products, torch.trunc) + coded[2], least, -least
-
-
-def decode(codes: Tensor, low: Tensor, high: Tensor, bits: int, signed: bool) -> Tensor:
-    """Return the numbers that codes stand for."""
-    step = _range(low, high, bits) / 2.0**bits
-    rounded = step.float()
-    least = half_away(torch.nan_to_num(low.float() / rounded)).double() * rounded  # 0 has to have a code
-    offset = least - code_limits(bits, signed)[0] * step  # of 32 bits it is half a code, as it is there
-    return torch.where(low == high, low.to(codes), codes * step.to(codes) + offset.to(codes))
-
-
-def _encode(values: Tensor, low: Tensor, high: Tensor, bits: int, signed: bool) -> Tensor:
-    factor = _codes_to_one(low, high, bits)
-    offset = (code_limits(bits, signed)[0] - half_away(low.double() * factor)).to(values)
-    return (straight_through(values * factor.to(values), half_away) + offset).clamp(
-        *code_limits(bits, signed)
-    )
-
-
-def _code_of(value: Tensor, low: Tensor, high: Tensor, bits: int, signed: bool) -> Tensor:
-    """Return the code of a number, which may lie beyond those there are."""
-    factor = _codes_to_one(low, high, bits)
-    return (
-        half_away(value.double() * factor) - half_away(low.double() * factor) + code_limits(bits, signed)[0]
-    )
-
-
-def _codes_to_one(low: Tensor, high: Tensor, bits: int) -> Tensor:
-    width = _range(low, high, bits)
-    return torch.where(width == 0, torch.zeros_like(width), 2.0**bits / width)
-
-
-def _range(low: Tensor, high: Tensor, bits: int) -> Tensor:
-    """Return how far all codes reach, in TensorFlow's very order: an even range's 0 lies right between two codes."""
-    return (high - low).double() * (2.0**bits / (2.0**bits - 1))
+    one = encode(torch.ones_like(least), least, -least, SUM_BITS, True)
+    products = coded[0].double() * coded[1].double() / one.double()
+    return straight_through(products, torch.trunc).to(input) + coded[2], least, -least
 
 
 def _product_step(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions
+from convscope.network.operations.code_numbers import quotient
 from convscope.network.operations.registry import operation
 from convscope.network.operations.rounding import half_away
 
@@ -75,23 +76,33 @@ def dynamic_quantize(input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @operation(relevance="passed")
 def round_to_steps(
-    input: Tensor, *limits: Tensor, steps: int, minimum: float = 0.0, maximum: float = 0.0
+    input: Tensor,
+    *limits: Tensor,
+    bits: int,
+    narrow: bool = False,
+    minimum: float = 0.0,
+    maximum: float = 0.0,
 ) -> Tensor:
-    """Return the nearest of `steps` + 1 evenly spaced numbers from `minimum` to `maximum`, 0 being one of them.
+    """Return the nearest of the evenly spaced numbers from `minimum` to `maximum` that have codes, 0 being one.
 
     What TensorFlow's training for eight bits puts between layers (Jacob et al., 2018): both ends are moved a little.
-    Two further inputs give the limits instead, each one number or one for each entry of the last axis.
+    `narrow`: there is one code less. Two further inputs give the limits instead, each one number or one for each entry
+    of the last axis; where they are the same number but 0, there are no steps, and NaN comes out as it does there.
     """
     low, high = limits if limits else (input.new_tensor(minimum), input.new_tensor(maximum))
-    if steps < 1 or (not limits and not minimum < maximum):
-        raise InputError(f"there are no {steps} steps from {minimum} to {maximum}")
+    first, last = int(narrow), 2**bits - 1
+    if last <= first or (not limits and not minimum < maximum):
+        raise InputError(f"there are no {last - first} steps from {minimum} to {maximum}")
     low, high = low.to(input), high.to(input)
-    step = (high - low) / steps
-    zero = half_away(torch.nan_to_num(-low / step)).clamp(0, steps)
-    lowest = -zero * step
-    places = (input.clamp(lowest, (steps - zero) * step) - lowest) / step
-    rounded = torch.nan_to_num(places + ((places + 0.5).floor() - places).detach()) * step + lowest
-    return torch.where(high == low, torch.zeros_like(rounded), rounded)
+    step, to_one = (high - low) / (last - first), quotient(last - first, high - low)
+    zero = half_away(torch.nan_to_num(first - low / step)).clamp(first, last)
+    lowest, highest = (first - zero) * step, (last - zero) * step
+    inside = torch.maximum(torch.minimum(input, highest), lowest) - lowest
+    # Only where both limits are single inputs does TensorFlow divide; the last bit decides between two steps.
+    codes = inside / step if limits and not low.dim() else inside * to_one
+    codes = codes - (0.5 - lowest * to_one).floor()
+    rounded = (codes + ((codes + 0.5).floor() - codes).detach()) * step
+    return torch.where((low == 0) & (high == 0), torch.zeros_like(rounded), rounded)
 
 
 @operation(pointwise=True)

@@ -7,7 +7,6 @@ gradient is taken as if there were none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -15,6 +14,13 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index
+from convscope.network.operations.code_numbers import (
+    code_limits,
+    codes_of,
+    numbers_of,
+    quotient,
+    straight_through,
+)
 from convscope.network.operations.registry import operation
 from convscope.network.operations.rounding import half_away
 
@@ -48,15 +54,14 @@ def quantize_range(
     if mode == "SCALED":
         first += narrow
         scale = _finest(first, last, least, most)
-        least, most = _quotient(first, scale), _quotient(last, scale)
+        least, most = quotient(first, scale), quotient(last, scale)
     a, b = _along(least, input, axis), _along(most, input, axis)
+    if mode == "MIN_FIRST":
+        return codes_of(input, a, b, bits, signed), least, most
     inside = torch.minimum(torch.maximum(input, a), b)
     if mode == "MIN_COMBINED":
         offset = (last - first + 1) / 2 if signed else 0.0
-        places = (inside - a) * _quotient(last - first, b - a) - offset
-    elif mode == "MIN_FIRST":
-        factor = _quotient(last - first, b - a)
-        places = straight_through(input * factor, half_away) - half_away(a * factor) + first
+        places = (inside - a) * quotient(last - first, b - a) - offset
     else:
         places = inside * _along(scale, input, axis)
     codes = straight_through(places, torch.round if to_even else half_away)
@@ -82,9 +87,7 @@ def dequantize_range(
         offset = (last - first + 1) / 2 if signed else 0.0
         return (codes + offset) * ((b - a) / (last - first)) + a
     if mode == "MIN_FIRST":
-        step = (b - a) / (last - first)
-        begin = torch.where(b == a, a, half_away(a / step) * step)  # 0 has to be a code
-        return (codes - first) * step + begin
+        return numbers_of(codes, a, b, bits, signed)
     if mode != "SCALED":
         raise InputError(f"a range is coded in one of the modes {', '.join(MODES)}, not {mode!r}")
     return codes * (torch.maximum(a / (first + narrow), b / last) if signed else b / last)
@@ -115,7 +118,7 @@ def round_to_range(
     scale = _finest(first, last, low, high)
     places = input
     if limits:
-        ends = [_along(end, input, axis) for end in (_quotient(first, scale), _quotient(last, scale))]
+        ends = [_along(end, input, axis) for end in (quotient(first, scale), quotient(last, scale))]
         places = torch.minimum(torch.maximum(input, ends[0]), ends[1])
     scale = _along(scale, input, axis)
     return straight_through(places * scale, torch.round if to_even else _half_up) / scale
@@ -125,22 +128,8 @@ def round_to_range(
 def round_by_largest(input: Tensor, *, axis: int = -1, steps: int = 127) -> Tensor:
     """Return the input rounded, along an axis, to so many steps from 0 to its largest size there: Keras's int8."""
     largest = input.detach().abs().amax(axis_index(axis, input), keepdim=True)
-    scale = _quotient(steps, largest + 1e-7)
+    scale = quotient(steps, largest + 1e-7)
     return straight_through(input * scale, torch.round).clamp(-steps, steps) / scale
-
-
-def code_limits(bits: int, signed: bool) -> tuple[int, int]:
-    """Return the lowest and the highest code of so many bits.
-
-    >>> code_limits(8, True), code_limits(8, False)
-    ((-128, 127), (0, 255))
-    """
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-
-
-def straight_through(values: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return rounded numbers whose gradient is that of the numbers themselves."""
-    return values + (rounded(values) - values).detach()
 
 
 def _half_up(values: Tensor) -> Tensor:
@@ -150,14 +139,9 @@ def _half_up(values: Tensor) -> Tensor:
 def _finest(first: int, last: int, low: Tensor, high: Tensor) -> Tensor:
     """Return how many codes there are to 1 when both ends of a range have one, and 0 is code 0."""
     endless = torch.full_like(low, torch.finfo(low.dtype).max)
-    below = torch.where(first * low > 0, _quotient(first, low), endless)
-    above = torch.where(last * high > 0, _quotient(last, high), endless)
+    below = torch.where(first * low > 0, quotient(first, low), endless)
+    above = torch.where(last * high > 0, quotient(last, high), endless)
     return torch.minimum(below, above)
-
-
-def _quotient(number: int, by: Tensor) -> Tensor:
-    """Return the nearest quotient; torch takes a number times 1/`by`, and misses what lies between two codes."""
-    return torch.full_like(by, number) / by
 
 
 def _along(ends: Tensor, input: Tensor, axis: int | None) -> Tensor:

@@ -103,7 +103,7 @@ _KINDS: dict[str, tuple[str, Callable[[Node], Attributes], int]] = {
     "HighestOfSum": ("sum_end", lambda node: {"room": _room(node), "upper": True}, 1),
     "LowestOfRange": ("joint_end", lambda node: {"signed": _type(node, "T")[1]}, 1),
     "HighestOfRange": ("joint_end", lambda node: {"signed": _type(node, "T")[1], "upper": True}, 1),
-    "QuantizedBiasAdd": ("add_codes", _sum_types, 1),
+    "QuantizedBiasAdd": ("add_bias_codes", _sum_types, 1),
     "QuantizedAdd": ("add_codes", _sum_types, 1),
     "QuantizedInstanceNorm": ("normalize_codes", _normalized, 3),
     "QuantizedBatchNormWithGlobalNormalization": ("batch_norm_codes", _batch_normalized, 3),

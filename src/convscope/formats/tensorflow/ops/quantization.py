@@ -14,16 +14,17 @@ def _fake_quantization(operands: Operands) -> OperationPlan:
     """What training for eight bits puts between layers: the values, rounded to one of 256 steps."""
     node = operands.node
     limits = {"minimum": node.number("min", -6.0), "maximum": node.number("max", 6.0)}
-    return OperationPlan("round_to_steps", [operands.value(0)], {}, {**limits, "steps": _steps(operands)})
+    return OperationPlan("round_to_steps", [operands.value(0)], {}, {**limits, **_steps(operands)})
 
 
 @translates("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
 def _fake_quantization_between(operands: Operands) -> OperationPlan:
-    return OperationPlan("round_to_steps", _all(operands), {}, {"steps": _steps(operands)})
+    return OperationPlan("round_to_steps", _all(operands), {}, _steps(operands))
 
 
-def _steps(operands: Operands) -> int:
-    return int(2 ** operands.node.integer("num_bits", 8) - 1 - operands.node.flag("narrow_range"))
+def _steps(operands: Operands) -> dict[str, Any]:
+    node = operands.node
+    return {"bits": node.integer("num_bits", 8), "narrow": node.flag("narrow_range")}
 
 
 @translates("Dequantize")
