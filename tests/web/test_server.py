@@ -471,18 +471,23 @@ def test_a_dream_that_is_stopped_keeps_its_picture_and_goes_on(server: Server, p
 
 
 def test_live_frames_light_the_red_detector(server: Server) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(plain_picture((0.95, 0.1, 0.1), 64)).save(buffer, "JPEG")
+    pixels = Image.fromarray(plain_picture((0.95, 0.1, 0.1), 64)).resize((64, 48)).convert("RGBA").tobytes()
+    asked = json.dumps({"layer": "conv2", "width": 64, "height": 48})
     with socket_to(server, "api/live") as opened:
-        opened.send(json.dumps({"layer": "conv2"}))
-        opened.send(buffer.getvalue())
+        opened.send(asked)
+        opened.send(pixels)
         grid = grid_of(opened.recv(timeout=60))
         assert grid["high"].argmax() == 0
         assert grid["says"][0]["label"] == "red"
-        for nonsense in (b"no frame", "[" * 9, "7"):
+        for nonsense in (b"no frame", pixels[:-4], "[" * 9, "7"):
             opened.send(nonsense)
             assert "error" in header_of(opened.recv(timeout=60))
-        opened.send(buffer.getvalue())
+        for height in (-48, 0, "48", 48.0, None, True):
+            opened.send(json.dumps({"layer": "conv2", "width": 64, "height": height}))
+            opened.send(pixels)
+            assert "a frame of 64" in header_of(opened.recv(timeout=60))["error"]
+        opened.send(asked)
+        opened.send(pixels)
         assert grid_of(opened.recv(timeout=60))["layer"] == "conv2"
 
 

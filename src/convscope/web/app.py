@@ -25,8 +25,8 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from convscope.errors import ConvscopeError
-from convscope.pictures.photograph import SAMPLES, open_photograph
+from convscope.errors import ConvscopeError, InputError
+from convscope.pictures.photograph import SAMPLES, Photograph, open_photograph
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.messages import packed
 from convscope.web.picture_store import LARGEST
@@ -392,7 +392,8 @@ class _Desk:
 async def _live(session: Session, socket: WebSocket) -> None:
     """Answer camera frames: text says what to look at (``layer``, ``unit``, ``view``, ``units``), bytes are a frame.
 
-    One answer a frame, a grid with what the network says of it; the page sends the next frame after it.
+    A frame is ``width`` times ``height`` pixels of RGBA: a JPEG's profile alone took longer to read than a small
+    network to run. One answer a frame, a grid with what the network says of it; the page sends the next frame after it.
     """
     await socket.accept()
     viewer, wanted = f"live {id(socket)}", dict[str, Any]()
@@ -402,13 +403,26 @@ async def _live(session: Session, socket: WebSocket) -> None:
                 if message.get("text"):
                     wanted = dict(json.loads(message["text"]))
                     continue
-                frame = open_photograph(message["bytes"], maximum_pixels=LARGEST)
+                frame = _photograph_of(message["bytes"], wanted)
                 answer = await asyncio.wrap_future(
                     session.worker.ask(viewer, partial(session.frame, frame, wanted))
                 )
             except (ConvscopeError, TooBusy, KeyError, ValueError, TypeError) as error:
                 answer = packed({"error": in_words(error)})
             await socket.send_bytes(answer)
+
+
+def _photograph_of(frame: bytes, wanted: Mapping[str, Any]) -> Photograph:
+    """Return a frame as a picture; InputError where it is not of the size that was said."""
+    width, height = wanted.get("width"), wanted.get("height")
+    if not (
+        isinstance(width, int) and isinstance(height, int) and width > 0 and 4 * width * height == len(frame)
+    ):
+        raise InputError(
+            f"a frame of {width} × {height} pixels is 4 bytes each, RGBA, not {len(frame):,} bytes"
+        )
+    pixels = np.frombuffer(frame, np.uint8).reshape(height, width, 4)
+    return open_photograph(pixels[:, :, :3], maximum_pixels=LARGEST)
 
 
 def in_words(error: BaseException) -> str:

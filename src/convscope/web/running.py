@@ -88,6 +88,7 @@ def run(
         http=_Impatient,
         ws="websockets-sansio",
         ws_max_size=32 * 1024 * 1024,
+        ws_per_message_deflate=not alone,  # on one machine packing takes longer than sending
         limit_concurrency=256,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,

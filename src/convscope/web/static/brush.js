@@ -106,13 +106,13 @@ function paintCover() {
   context.filter = "none";
 }
 
-/** Return the picture with what is covered, as a file: in its whole frame, for the network cuts its crop out of that again. */
+/** Draw the picture with what is covered: in its whole frame, for the network cuts its crop out of that again. */
 function covered() {
-  const { image } = frame, context = whole.getContext("2d");
+  const { image } = frame, context = whole.getContext("2d", { willReadFrequently: true });
   Object.assign(whole, { width: image.width, height: image.height });
   context.drawImage(image, 0, 0);
   context.drawImage(cover, Math.floor((image.width - cover.width) / 2), Math.floor((image.height - cover.height) / 2));
-  return new Promise((done) => whole.toBlob(done, "image/png"));
+  return whole;
 }
 
 /** Ask what the network says now, one question after the other. */
@@ -125,7 +125,7 @@ async function look() {
       again = false;
       const key = state.picture;
       frames ??= frameSocket();
-      const grid = await frames.ask(await covered());
+      const grid = await frames.ask(covered());
       if (last && key === state.picture) showFrame(grid);
     }
   } catch (error) {
@@ -141,7 +141,9 @@ export async function endStroke(take) {
   if (!last) return;
   last = null;
   const old = state.pictures.find((one) => one.key === state.picture) || { key: state.picture, name: "the picture" };
-  const file = new File([await covered()], `covered with ${brush === "occlude" ? "its mean color" : brush}`, { type: "image/png" });
+  /** @type {Blob} */
+  const pixels = await new Promise((done) => covered().toBlob(done, "image/png"));
+  const file = new File([pixels], `covered with ${brush === "occlude" ? "its mean color" : brush}`, { type: "image/png" });
   if (!(await take(file))) return set({ retry: {} }); // what is shown is of a picture that there is not
   before.push(old);
   before.splice(0, before.length - MOST_STROKES);

@@ -3,6 +3,7 @@
 import { choices } from "./address.js";
 import { defined } from "./definitions.js";
 import { element, empty, fill, number } from "./elements.js";
+import { cameraOn } from "./live.js";
 import { ordered } from "./order.js";
 import { table } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
@@ -15,7 +16,7 @@ const canvas = element("canvas", { role: "img", "aria-label": "The channels, bei
 const sheet = element("div.sheet", {}, canvas, cursor, tip);
 const scroll = element("div.scroll", { tabIndex: 0, role: "group", "aria-label": "All channels: the arrow keys move the cursor" }, sheet);
 const title = defined(element("h2", {}, "Channels"), "channel"), tools = element("div.tools"), note = element("p.caption");
-let layout = { columns: 1, rows: 1, width: 1, height: 1, scale: 1, gap: 1, order: [], places: [], first: 0, end: 1 }, rest = 0;
+let layout = { of: "", columns: 1, rows: 1, width: 1, height: 1, scale: 1, gap: 1, order: [], places: [], first: 0, end: 1 }, rest = 0;
 
 /** Build the pane. */
 export function mountGrid(parent) {
@@ -29,7 +30,8 @@ export function mountGrid(parent) {
   tools.append(sees);
   listen((changed) => {
     if (changed.has("sees")) sees.setAttribute("aria-pressed", String(state.sees));
-    if (["grid", "sort", "strengths", "scale", "palette", "gamma", "zoom", "sees"].some((key) => changed.has(key))) draw();
+    if (changed.size === 1 && changed.has("grid") && isLaidOut()) paintTiles();
+    else if (["grid", "sort", "strengths", "scale", "palette", "gamma", "zoom", "sees"].some((key) => changed.has(key))) draw();
     else if (changed.has("channel")) moveCursor();
     if (state.picture && ["layer", "picture", "units", "retry"].some((key) => changed.has(key)) && !changed.has("grid")) scroll.classList.add("stale");
   });
@@ -56,6 +58,16 @@ export function channelOrder() {
   return order.length ? order : [0];
 }
 
+/** Whether a further frame's answer takes the place of the one before: all but the tiles stays as it is. */
+function isLaidOut() {
+  return cameraOn() && state.sort !== "picture" && layout.of === shapeOf(state.grid) && !scroll.classList.contains("stale");
+}
+
+/** What the layout and its words depend on, of a grid. */
+function shapeOf({ layer, channels, tileRows, tileColumns, nonfinite }) {
+  return [layer, channels, tileRows, tileColumns, nonfinite].join(" ");
+}
+
 /** Return how many tiles stand side by side. */
 export function gridColumns() {
   return layout.columns;
@@ -75,7 +87,7 @@ function draw() {
   const gap = Math.max(1, Math.round(3 / scale)), columns = Math.max(1, Math.min(grid.channels, Math.floor((scroll.clientWidth - 14) / ((width + gap) * scale))));
   const places = new Array(grid.channels), rows = Math.ceil(grid.channels / columns);
   order.forEach((channel, place) => (places[channel] = place));
-  layout = { columns, rows, width, height, scale, gap, order, places, first: 0, end: rows };
+  layout = { of: shapeOf(grid), columns, rows, width, height, scale, gap, order, places, first: 0, end: rows };
   Object.assign(sheet.style, { width: `${(columns * (width + gap) - gap) * scale}px`, height: `${(rows * (height + gap) - gap) * scale}px` });
   paint();
   words();

@@ -9,12 +9,14 @@ import { set, state, unitAddress } from "./store.js";
 const A_PICTURE = 1000; // milliseconds that each picture of a folder stays, at least
 /** What the network sees of the frame that was sent last. */
 export const shown = element("canvas", { hidden: true, role: "img", "aria-label": "The frame as the network sees it" });
-const sent = element("canvas");
+const READ = { willReadFrequently: true };
+/** A frame that is answered and one that was just sent. */
+const frames = [element("canvas"), element("canvas")];
 /** @type {(grid: any) => void} */
 let onFrame = () => {};
 /** @type {?Source} */
 let current = null;
-let rate = 0, name = "";
+let period = 0, before = 0, name = "";
 
 /** Be told of each answer: its grid, with `says` and the `view` it is of. */
 export function watchFrames(watch) {
@@ -26,9 +28,9 @@ export function cameraOn() {
   return state.live !== null;
 }
 
-/** How many frames were answered in a second, lately. */
+/** How many frames' answers were painted in a second, lately. */
 export function frameRate() {
-  return rate;
+  return period ? 1000 / period : 0;
 }
 
 /** Show the answer to a frame as all of them are shown. */
@@ -40,10 +42,12 @@ export function showFrame(grid) {
 export function frameSocket() {
   const socket = new WebSocket(socketAddress("live"));
   let done = (_) => {}, failed = (_) => {};
+  /** @type {?Error} */
+  let gone = null;
   const opened = new Promise((open, refused) => {
     socket.onopen = open;
     socket.onclose = () => {
-      const gone = new Error("the server has gone: start convscope explore again, then press r");
+      gone = new Error("the server has gone: start convscope explore again, then press r");
       refused(gone);
       failed(gone);
     };
@@ -52,12 +56,14 @@ export function frameSocket() {
   socket.binaryType = "arraybuffer";
   socket.onmessage = (event) => done(unpack(event.data));
   return {
-    /** Send a frame (a picture's file) with what is shown now; an answer that is an error is thrown. */
+    /** Send a frame (a canvas's pixels) with what is shown now; an answer that is an error is thrown. */
     ask: async (frame) => {
-      await opened;
+      const { width, height } = frame, { data } = frame.getContext("2d", READ).getImageData(0, 0, width, height);
+      if (socket.readyState !== WebSocket.OPEN) await opened;
+      if (gone) throw gone;
       const answer = new Promise((resolve, reject) => ((done = resolve), (failed = reject))), view = state.backward === "off" ? null : state.backward;
-      socket.send(JSON.stringify({ layer: state.layer, unit: state.pinned || unitAddress(), view, units: state.units }));
-      socket.send(frame);
+      socket.send(JSON.stringify({ layer: state.layer, unit: state.pinned || unitAddress(), view, units: state.units, width, height }));
+      socket.send(data);
       const message = await answer;
       if (message.header.error) throw new Error(message.header.error);
       return asGrid(message);
@@ -98,44 +104,51 @@ export function frameName() {
 }
 
 async function run(source) {
-  const frames = frameSocket();
-  try {
-    while (current === source) {
-      if (state.frozen) await pause(100);
-      else await oneFrame(source, frames);
+  const socket = frameSocket();
+  let show = () => {}, turn = 0;
+  period = before = 0;
+  while (current === source) {
+    if (state.frozen) {
+      show();
+      show = () => {};
+      before = 0;
+      await pause(100);
+      continue;
     }
-  } catch (error) {
-    if (current === source) close();
-    set({ error: error.message });
+    const frame = draw(source, frames[(turn ^= 1)]), title = source.name(), asked = socket.ask(frame);
+    show(); // the answer to the frame before is painted while the network works at this one
+    show = () => {};
+    try {
+      const [grid] = await Promise.all([asked, new Promise(requestAnimationFrame)]);
+      show = () => current === source && showAnswer(frame, title, grid);
+    } catch (error) {
+      set({ error: error.message });
+      if (error.message.startsWith("the server has gone")) return current === source && close();
+      await pause(300);
+    }
+    await source.answered();
   }
-  frames.close();
+  socket.close();
 }
 
-async function oneFrame(source, frames) {
-  draw(source);
-  const frame = await new Promise((resolve) => sent.toBlob(resolve, "image/jpeg", 0.9)), began = performance.now();
-  try {
-    const grid = await frames.ask(frame);
-    rate = 0.8 * rate + 0.2 * (1000 / Math.max(1, performance.now() - began));
-    if (current === source) onFrame(grid);
-  } catch (error) {
-    if (error.message.startsWith("the server has gone")) throw error;
-    set({ error: error.message });
-    await pause(300);
-  }
-  await source.answered();
-  await new Promise(requestAnimationFrame);
+/** Show a frame as the network sees it, and its answer. */
+function showAnswer(frame, title, grid) {
+  const [height, width] = state.network.input.size, now = performance.now();
+  if (before) period = period ? 0.8 * period + 0.2 * (now - before) : now - before;
+  before = now;
+  name = title;
+  if (shown.width !== width || shown.height !== height) Object.assign(shown, { width, height });
+  shown.getContext("2d").drawImage(frame, -Math.floor((frame.width - width) / 2), -Math.floor((frame.height - height) / 2));
+  onFrame(grid);
 }
 
 /** Draw a source's picture as it is sent: cut to the shape of the network's frame, whose middle the network sees. */
-function draw(source) {
-  const [height, width] = state.network.input.size, [frameHeight, frameWidth] = state.network.input.frame;
-  Object.assign(sent, { width: frameWidth, height: frameHeight });
-  Object.assign(shown, { width, height });
-  name = source.name();
-  const scale = Math.max(frameWidth / source.width(), frameHeight / source.height()) || 1, wide = source.width() * scale, high = source.height() * scale;
-  sent.getContext("2d").drawImage(source.image(), (frameWidth - wide) / 2, (frameHeight - high) / 2, wide, high);
-  shown.getContext("2d").drawImage(sent, -Math.floor((frameWidth - width) / 2), -Math.floor((frameHeight - height) / 2));
+function draw(source, frame) {
+  const [height, width] = state.network.input.frame;
+  if (frame.width !== width || frame.height !== height) Object.assign(frame, { width, height });
+  const scale = Math.max(width / source.width(), height / source.height()) || 1, wide = source.width() * scale, high = source.height() * scale;
+  frame.getContext("2d", READ).drawImage(source.image(), (width - wide) / 2, (height - high) / 2, wide, high);
+  return frame;
 }
 
 function pause(milliseconds) {

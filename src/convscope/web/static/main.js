@@ -23,7 +23,7 @@ import { mountWhy } from "./why.js";
 const VIEWS = { explore: "Explore", unit: "Unit", why: "Why", studio: "Studio", atlas: "Atlas", beside: "Beside" };
 const SAMPLES = ["chelsea", "coffee", "astronaut"];
 const at = (id) => document.getElementById(id);
-let milliseconds = 0, moving = false;
+let milliseconds = 0, moving = false, said = "";
 
 async function begin() {
   try {
@@ -225,7 +225,9 @@ function status() {
   if (runningJobs()) say("a picture is being made", "what a unit wants to see, evidence, a dream or a style");
   say("seed 0", "of the random numbers that pictures of units begin with; m shows seeds 1 to 3");
   say(state.network.device, "where the network runs");
-  fill(at("status"), ...parts);
+  const words = parts.map((part) => part.textContent).join("\n");
+  if (words !== said) fill(at("status"), ...parts); // it is read aloud: not anew with each frame
+  said = words;
 }
 
 function showError(error) {
