@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from chromium import CONTRASTS, launched
-from convscope import open_network
+from convscope import feature_visualization, open_network
 from convscope.errors import InputGuess
 from convscope.web.recent_networks import remember
 from convscope.web.server import Server, serve
 from convscope.web.session import Permissions
-from planted import plain_picture, planted_network
+from planted import plain_picture, planted_files, planted_network
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -207,12 +207,12 @@ def test_the_page_keeps_a_thousand_pictures_of_units(page: Any) -> None:
         onSeen((one) => one === unit && done());
         if (isMade(unit)) done();
       });
-      await made('conv2:0'); // the unit pane asks for it by itself, in place of what else is asked for
-      want(units.slice(0, 900));
+      await made('conv2:0'); // the unit pane asks for it by itself, before what else is asked for
+      want(units.slice(0, 900), 'atlas');
       await made('x:899');
       const urls = units.slice(0, 60).map((unit) => seen(unit).url);
-      want(units.slice(0, 30)); // looked at again
-      want(units.slice(900));
+      want(units.slice(0, 30), 'grid'); // looked at again
+      want(units.slice(900), 'atlas');
       await made('x:1059');
       const gone = urls.findIndex((url) => !window.alive.has(url));
       return [gone, units.every(isMade), units.filter(seen).length, window.alive.size];
@@ -583,16 +583,20 @@ def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_
     server.stop()
 
 
-def test_a_page_that_only_shows_says_so_before_one_presses_make(browser: Any) -> None:
-    server = serve(
-        planted_network(), [plain_picture((0.1, 0.9, 0.2))], permissions=Permissions(read_only=True)
-    )
+def test_a_page_that_only_shows_says_so_and_has_what_was_made_before(browser: Any, tmp_path: Path) -> None:
+    network = open_network(planted_files(tmp_path))
+    feature_visualization(network, "conv2:0", progress=False)
+    server = serve(network, [plain_picture((0.1, 0.9, 0.2))], permissions=Permissions(read_only=True))
     page = browser.new_context().new_page()
     for view in ("unit", "why", "studio"):
         page.goto("about:blank")
         page.goto(f"{server.address}#/conv2:1?view={view}")
         page.locator(f"#{view}").get_by_text("This page only shows: nothing is made here.").wait_for()
     assert page.get_by_role("button", name="Make", exact=True).is_disabled()
+    page.goto(f"{server.address}#/conv2:0?view=unit")
+    page.locator("#unit").get_by_role("img", name="What conv2:0 wants to see").wait_for()
+    page.keyboard.press("5")
+    page.locator("#atlas").get_by_text("conv2: 1 of 3 are made").wait_for()
     page.context.close()
     server.stop()
 

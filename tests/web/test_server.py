@@ -33,7 +33,7 @@ from convscope.web.guard import LARGEST_BODY
 from convscope.web.renderings import JOBS
 from convscope.web.server import Server, serve
 from convscope.web.session import Permissions, Photographs, Session
-from planted import plain_picture, planted_network
+from planted import plain_picture, planted_files, planted_network
 from web.reading import body_of, grid_of, header_of
 
 FILE = str(Path(__file__).parents[2] / "docs" / "pictures" / "dream.png")  # of this machine, not of a viewer
@@ -324,6 +324,33 @@ def test_a_job_streams_and_its_last_word_is_its_end(server: Server, picture: str
     assert final["conv2:0"]["activated"] is True
     assert final["conv1:7"]["activated"] is False  # the planted dead unit
     assert "could not be activated" in final["conv1:7"]["caption"]
+
+
+def test_what_was_made_once_is_there_for_every_later_server_and_nothing_else_is(tmp_path: Path) -> None:
+    network, job = planted_files(tmp_path), {"id": "a", "kind": "see", "addresses": ["conv2:0"]}
+    query, seen = "api/kept?unit=conv2:0&unit=conv2:1", list[bytes]()
+    for turn in range(2):
+        made = serve(open_network(network))
+        try:
+            assert len(header_of(get(made, query).content)["pictures"]) == turn
+            with socket_to(made, "api/jobs") as opened:
+                opened.send(json.dumps({"start": job}))
+                said = [opened.recv(timeout=60)]
+                while header_of(said[-1])["kind"] not in ("end", "error"):
+                    said.append(opened.recv(timeout=60))
+        finally:
+            made.stop()
+        assert header_of(said[-1])["kind"] == "end"
+        seen.append(body_of(said[-2]))
+        assert turn == 0 or len(said) == 2  # the picture at once, without a preview
+    only_shows = serve(open_network(network), permissions=Permissions(read_only=True))
+    try:
+        answer = get(only_shows, query).content
+    finally:
+        only_shows.stop()
+    (picture,) = header_of(answer)["pictures"]
+    assert (picture["unit"], picture["activated"], picture["bytes"]) == ("conv2:0", True, len(seen[0]))
+    assert seen == [body_of(answer)] * 2
 
 
 @pytest.mark.parametrize(

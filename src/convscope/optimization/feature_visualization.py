@@ -6,7 +6,7 @@ Visualization* (2017), https://distill.pub/2017/feature-visualization.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
@@ -24,7 +24,14 @@ from convscope.network.network import Network
 from convscope.optimization.objective import Objective
 from convscope.optimization.objectives import unit
 from convscope.optimization.presets import preset as preset_named
-from convscope.optimization.rendering import Progress, RenderedPicture, RenderJob, render, watch_rendering
+from convscope.optimization.rendering import (
+    Progress,
+    RenderedPicture,
+    RenderJob,
+    kept,
+    render,
+    watch_rendering,
+)
 from convscope.optimization.settings import Settings
 from convscope.pictures.options import takes_options, updated
 from convscope.pictures.picture import Picture, Pictures
@@ -164,6 +171,13 @@ def visualize(
     yield from render(
         network, jobs, options.settings(network), batch=batch, strongest=find_strongest(network)
     )
+
+
+def kept_pictures(
+    network: Network, addresses: Iterable[str], options: RenderOptions
+) -> Iterator[RenderedPicture]:
+    """Yield those of the pictures that were made before and are kept; in any thread, for the network does not run."""
+    yield from kept([_job(network, address, options) for address in addresses], find_strongest(network))
 
 
 def _job(network: Network, address: str | Objective, options: RenderOptions) -> RenderJob:

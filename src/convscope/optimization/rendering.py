@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -261,6 +261,14 @@ def _folder() -> Path:
 def _unit_range(values: Tensor) -> Tensor:
     """Return what a verdict is on as numbers in 0..1: whole gray levels are bytes."""
     return values.float() / 255 if values.dtype == torch.uint8 else values
+
+
+def kept(jobs: Iterable[RenderJob], strongest: Strongest | None) -> Iterator[RenderedPicture]:
+    """Yield the pictures that earlier runs kept, judged beside these activations: none is made, and nothing runs."""
+    beside = None if strongest is None else strongest.sha256
+    for job in jobs:
+        if (entry := _kept_picture(job)) is not None and entry.beside == beside:
+            yield entry.rendered
 
 
 @dataclass(frozen=True, eq=False)

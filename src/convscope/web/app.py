@@ -61,6 +61,7 @@ def _routes(session: Session) -> list[BaseRoute]:
         Route("/api/grid", _endpoint_of(session, _grid)),
         Route("/api/groups", _endpoint_of(session, _groups)),
         Route("/api/unit", _endpoint_of(session, _unit)),
+        Route("/api/kept", _endpoint_of(session, _kept)),
         Route("/api/strongest", _endpoint_of(session, _strongest)),
         Route("/api/effects", _endpoint_of(session, _effects)),
         Route("/api/examples", _endpoint_of(session, _examples)),
@@ -226,6 +227,10 @@ async def _groups(session: Session, request: Request, ask: Ask) -> Response:
 async def _unit(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
     return _json(await ask(partial(session.unit, query["unit"], query.get("picture"))))
+
+
+async def _kept(session: Session, request: Request, ask: Ask) -> Response:
+    return _bytes(await asyncio.to_thread(session.kept, request.query_params.getlist("unit")))
 
 
 async def _strongest(session: Session, request: Request, ask: Ask) -> Response:

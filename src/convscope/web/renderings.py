@@ -6,7 +6,7 @@ A header has `kind` ("picture" or "map"), what it is of, `done` of `of` steps, a
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from time import monotonic
 from typing import Any, TypeAlias
@@ -23,8 +23,14 @@ from convscope.dreaming.options import DreamOptions
 from convscope.errors import InputError
 from convscope.jobs import PictureJob, checkpoint_of, saved_steps
 from convscope.network.network import Network
-from convscope.optimization.feature_visualization import RenderOptions, as_picture, pixels, visualize
-from convscope.optimization.rendering import Progress
+from convscope.optimization.feature_visualization import (
+    RenderOptions,
+    as_picture,
+    kept_pictures,
+    pixels,
+    visualize,
+)
+from convscope.optimization.rendering import Progress, RenderedPicture
 from convscope.styling.options import StyleOptions
 from convscope.styling.style_transfer import transfer_of
 from convscope.web.films import Film
@@ -65,14 +71,38 @@ def see(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> 
             yield None
 
 
+def kept_message(network: Network, addresses: Sequence[str]) -> Message:
+    """Return what units want to see, of those that were made before, in one message: `pictures`, each so many `bytes`.
+
+    Nothing runs and nothing is made, so that a page which only shows has them, and no viewer waits for another's job.
+    """
+    options, found = RenderOptions(), list[Mapping[str, Any]]()
+    body = bytearray()
+    for one in kept_pictures(network, _few("units", list(addresses)), options):
+        image, facts = _finished(network, one, options)
+        found.append({**facts, "bytes": len(image)})
+        body += image
+    return {"pictures": found}, bytes(body)
+
+
 def _how_far(progress: Progress) -> dict[str, Any]:
     return {"done": progress.done, "of": progress.of, "final": False}
 
 
-def _final_message(network: Network, one: Any, options: RenderOptions, progress: Progress) -> Message:
+def _final_message(
+    network: Network, one: RenderedPicture, options: RenderOptions, progress: Progress
+) -> Message:
+    image, facts = _finished(network, one, options)
+    return _picture_message(image, {**_how_far(progress), **facts})
+
+
+def _finished(
+    network: Network, one: RenderedPicture, options: RenderOptions
+) -> tuple[bytes, Mapping[str, Any]]:
+    """Return a picture's PNG, with its recipe, and what there is to say of it."""
     picture = as_picture(network, one, options)
-    facts = {"unit": one.name, "caption": picture.caption, "activated": one.verdict.activated}
-    return _picture_message(picture.encode(), {**_how_far(progress), **facts, "final": True})
+    facts = {"unit": one.name, "caption": picture.caption, "activated": one.verdict.activated, "final": True}
+    return picture.encode(), facts
 
 
 def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:

@@ -30,9 +30,10 @@ from convscope.pictures.photograph import Photograph
 from convscope.web.answer_store import AnswerStore
 from convscope.web.arithmetic import arithmetic, read_by
 from convscope.web.grid import grid_message, shrunk
+from convscope.web.messages import packed
 from convscope.web.network_facts import network_facts
 from convscope.web.picture_store import PictureStore
-from convscope.web.renderings import LARGEST_SIDE
+from convscope.web.renderings import LARGEST_SIDE, kept_message
 from convscope.web.unit_facts import backward_map, histogram_facts, unit_effects, unit_facts
 from convscope.web.worker import Worker
 
@@ -205,6 +206,11 @@ class Session:
             return unit_facts(self.network, unit, None, self.strongest) | {"histogram": histogram}
         with self._answered(picture, [unit.layer]) as (network, photograph):
             return unit_facts(network, unit, photograph, self.strongest) | {"histogram": histogram}
+
+    def kept(self, addresses: Sequence[str]) -> bytes:
+        """Return what units want to see, of those that were made before, as a message; in any thread."""
+        names = [str(self._unit(address)) for address in addresses]
+        return packed(*kept_message(self.network, names))
 
     def highest(self, layer: str) -> list[float] | None:
         """Return the highest answer that photographs gave of each channel of a layer; None where nobody measured."""

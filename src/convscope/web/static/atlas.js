@@ -5,7 +5,7 @@ import { defined } from "./definitions.js";
 import { ONLY_SHOWS, element, empty, fill } from "./elements.js";
 import { SORTS } from "./grid.js";
 import { ordered } from "./order.js";
-import { isMade, onSeen, seen, stop, want } from "./sees.js";
+import { isMade, onSeen, recall, seen, stop, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
 const AT_ONCE = 240; // cells: thousands of them take seconds to lay out
@@ -19,7 +19,7 @@ export function mountAtlas(parent) {
   const filter = element("select", { "aria-label": "Which units", onchange: () => ((only = filter.value), draw()) }, ...["all", "made", "could not be activated"].map((name) => element("option", { value: name }, name)));
   const sort = element("select", { "aria-label": "Order of the units", title: "o: by number, by what photographs make them answer, or by this picture", onchange: () => set({ sort: sort.value }) }, ...choices("sort").map((name) => element("option", { value: name }, SORTS[name])));
   const search = element("input", { type: "search", placeholder: "a number, or words of a caption", "aria-label": "Search the units of this layer", oninput: () => ((sought = search.value.trim().toLowerCase()), draw()) });
-  fill(parent, defined(element("h2", {}, "Atlas: what the channels want to see"), "wanted"), element("div.tools", {}, element("label", {}, "Sort ", sort), element("label", {}, "Show ", filter), search, element("button", { onclick: () => want(units()), disabled: state.network.readOnly }, "Make all of this layer"), element("button", { onclick: stop }, "Stop")), words, cells, end);
+  fill(parent, defined(element("h2", {}, "Atlas: what the channels want to see"), "wanted"), element("div.tools", {}, element("label", {}, "Sort ", sort), element("label", {}, "Show ", filter), search, element("button", { onclick: () => want(units(), "atlas"), disabled: state.network.readOnly }, "Make all of this layer"), element("button", { onclick: stop }, "Stop")), words, cells, end);
   new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && addFurther(), { rootMargin: "600px" }).observe(end);
   listen((changed) => {
     sort.value = state.sort;
@@ -40,6 +40,7 @@ function draw() {
   const shown = units().filter((unit) => (only === "all" || (isMade(unit) && (only === "made" || seen(unit)?.activated === false))) && isSought(unit));
   count();
   further = shown.slice(AT_ONCE);
+  recall(units());
   fill(cells, ...(shown.length ? shown.slice(0, AT_ONCE).map(cell) : [empty(sought ? "No unit of this layer has that number, or these words in its picture's caption." : state.network.readOnly ? ONLY_SHOWS : "None of this kind yet: press “Make all of this layer”.")]));
 }
 

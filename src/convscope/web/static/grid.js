@@ -6,7 +6,7 @@ import { element, empty, fill, number } from "./elements.js";
 import { cameraOn } from "./live.js";
 import { ordered } from "./order.js";
 import { table } from "./palette.js";
-import { onSeen, seen, want } from "./sees.js";
+import { onSeen, recall, seen, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
 /** The orders of channels, in words. */
@@ -30,6 +30,7 @@ export function mountGrid(parent) {
   tools.append(sees);
   listen((changed) => {
     if (changed.has("sees")) sees.setAttribute("aria-pressed", String(state.sees));
+    if (!state.sees && changed.has("sees")) want([], "grid");
     if (changed.size === 1 && changed.has("grid") && isLaidOut()) paintTiles();
     else if (["grid", "sort", "strengths", "scale", "palette", "gamma", "zoom", "sees"].some((key) => changed.has(key))) draw();
     else if (changed.has("channel")) moveCursor();
@@ -189,10 +190,11 @@ function paintFaintly(context, channel, left, top) {
   context.globalAlpha = 1;
 }
 
-/** Ask for what the units in view want to see, the one under the cursor first. */
-export function wantVisible() {
-  const { columns, order } = layout, [first, end] = inView();
-  want([state.channel, ...order.slice(first * columns, end * columns)].map((channel) => `${state.layer}:${channel}`));
+/** Ask for what the units in view want to see; what was made before comes at once. */
+function wantVisible() {
+  const { columns, order } = layout, [first, end] = inView(), units = order.slice(first * columns, end * columns).map((channel) => `${state.layer}:${channel}`);
+  recall(units);
+  want(units, "grid");
 }
 
 function words() {

@@ -4,7 +4,7 @@ import { choices } from "./address.js";
 import { bar, element, empty, number } from "./elements.js";
 import { onSeen, seen, want } from "./sees.js";
 import { cameraOn } from "./live.js";
-import { layerFacts, listen, set, state, unitAddress } from "./store.js";
+import { layerFacts, listen, set, state } from "./store.js";
 import { goTo } from "./unit.js";
 
 const COLORS = [[230, 57, 70], [60, 180, 75], [67, 99, 216], [255, 200, 25], [145, 60, 190], [66, 212, 244], [245, 130, 49], [240, 90, 200]];
@@ -20,7 +20,8 @@ export function groupChoice(draw) {
     if (!changed.has("grouped")) return;
     only = null;
     clearTimeout(waiting);
-    if (state.grouped) waiting = setTimeout(() => want([unitAddress(), ...shownUnits()]), 600);
+    if (state.grouped) waiting = setTimeout(() => want(shownUnits(), "groups"), 600);
+    else want([], "groups");
   });
   onSeen((unit) => state.grouped && shownUnits().includes(unit) && draw());
   return element("label", {}, "Channels ", select);

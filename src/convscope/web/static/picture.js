@@ -234,13 +234,13 @@ function strongestHere() {
   here = [];
   place.classList.toggle("stale", Boolean(state.groups && state.grouped?.old));
   if (state.groups) return fill(place, ...groupRows(paintOverlay));
-  if (!grid || !state.position) return fill(place, empty("Point at the picture: which channels answer there."));
+  clearTimeout(rest);
+  if (!grid || !state.position) return want([], "place"), fill(place, empty("Point at the picture: which channels answer there."));
   const [row, column] = state.position, at = Math.min(Math.floor((row * grid.tileRows) / grid.rows), grid.tileRows - 1) * grid.tileColumns + Math.min(Math.floor((column * grid.tileColumns) / grid.columns), grid.tileColumns - 1);
   const size = grid.tileRows * grid.tileColumns, values = Array.from({ length: grid.channels }, (_, channel) => grid.low[channel] + (grid.tiles[channel * size + at] / 255) * (grid.high[channel] - grid.low[channel]));
   const best = values.map((_, channel) => channel).sort((a, b) => values[b] - values[a]).slice(0, 6);
   here = best.map((channel) => `${state.layer}:${channel}`);
-  clearTimeout(rest);
-  if (here.some((unit) => !seen(unit))) rest = setTimeout(() => state.position && want([...here, unitAddress()]), 400);
+  if (here.some((unit) => !seen(unit))) rest = setTimeout(() => state.position && want(here, "place"), 400);
   const rows = best.map((channel) => {
     const made = bar(`${state.layer}:${channel}`, values[channel] / (values[best[0]] || 1), number(values[channel]), `What this channel answers at this place. ${DEFINITIONS.answer}`), found = seen(`${state.layer}:${channel}`);
     if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 32, height: 32 }), " ");

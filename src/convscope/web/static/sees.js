@@ -1,5 +1,6 @@
 // What units want to see: pictures that were made once stay, by unit and seed, and a job makes those that are asked for.
 
+import { askBytes } from "./api.js";
 import { cancel, start } from "./jobs.js";
 import { state } from "./store.js";
 
@@ -13,7 +14,14 @@ const finished = new Set();
 /** @type {Map<string, string>} why the last try to make a unit's picture came to nothing */
 const failures = new Map();
 const listeners = new Set();
-let job = null, waiting = [];
+/** @type {Map<string, string[]>} what is still to be made, by who wants it: who stands first is served first */
+const wishes = new Map(["unit", "place", "groups", "grid", "atlas"].map((who) => [who, []]));
+const AT_ONCE = 4, RECALLED_AT_ONCE = 32;
+/** @type {?{job: string, batch: string[]}} */
+let making = null;
+/** The units whose pictures of before were asked for, and those that are next. */
+const recalled = new Set();
+let toRecall = [], recalling = false;
 
 /** Another picture of a unit: from another beginning, so that one sees what they have in common. Seed 0 is the unit itself. */
 export function seeded(unit, seed) {
@@ -40,49 +48,65 @@ export function onSeen(listener) {
   listeners.add(listener);
 }
 
-/** Make the pictures of units that have none, the first ones first; what was asked for before and is not needed stops. */
-export function want(units) {
-  const missing = units.filter((unit) => !pictures.get(unit)?.final);
+/** Make the pictures of units that have none, the first ones first, in place of what the same pane (`who`) wanted before. */
+export function want(units, who) {
   for (const unit of units) touch(unit);
-  if (state.network.readOnly || !missing.length) return;
-  if (job) cancel(job);
-  waiting = missing;
-  next();
+  if (state.network.readOnly) return recall(units);
+  wishes.set(who, units.filter((unit) => !pictures.get(unit)?.final));
+  makeNext();
 }
 
 /** Stop making pictures. */
 export function stop() {
-  if (job) cancel(job);
-  waiting = [];
+  for (const who of wishes.keys()) wishes.set(who, []);
+  if (making) cancel(making.job);
+  making = null;
 }
 
-/** Whether pictures are being made now. */
-export function making() {
-  return job !== null;
+/** Show the pictures of units that were made before, perhaps by a page of yesterday. None is made. */
+export function recall(units) {
+  const unasked = units.filter((unit) => !unit.includes("\n") && !pictures.has(unit) && !recalled.has(unit));
+  for (const unit of unasked) recalled.add(unit);
+  toRecall.push(...unasked);
+  if (!recalling) recallNext();
 }
 
-function next() {
-  const missing = waiting.filter((unit) => !pictures.get(unit)?.final), seed = missing[0]?.split("\n")[1];
-  const batch = missing.filter((unit) => unit.split("\n")[1] === seed).slice(0, 4);
-  waiting = waiting.filter((unit) => !batch.includes(unit));
-  if (!batch.length) {
-    job = null;
-    return;
+async function recallNext() {
+  recalling = true;
+  for (let batch; (batch = toRecall.splice(0, RECALLED_AT_ONCE)).length; ) {
+    try {
+      const { header, buffer, start: from } = await askBytes("kept", batch.map((unit) => ["unit", unit]));
+      let at = from;
+      for (const { bytes, ...picture } of header.pictures) keep(picture.unit, picture, new Uint8Array(buffer, at, bytes)), (at += bytes);
+    } catch {
+      for (const unit of [...batch, ...toRecall]) recalled.delete(unit); // whoever asks next is told why
+      toRecall = [];
+    }
   }
+  recalling = false;
+}
+
+/** Go on with what is wanted first; what is being made for who comes later stops, keeps its state, and goes on after. */
+function makeNext() {
+  const list = [...wishes.values()].find((units) => units.length), seed = list?.[0].split("\n")[1];
+  if (!list || making?.batch.includes(list[0])) return;
+  if (making) cancel(making.job);
+  const batch = list.filter((unit) => unit.split("\n")[1] === seed).slice(0, AT_ONCE);
   for (const unit of batch) failures.delete(unit);
   const options = seed ? { seed: Number(seed) } : {}, addresses = batch.map((unit) => unit.split("\n")[0]);
-  const mine = start("see", { addresses, options }, (header, body) => {
+  const job = start("see", { addresses, options }, (header, body) => {
     if (header.kind === "picture") keep(seeded(header.unit, seed), header, body);
     if (header.kind === "error") {
       for (const unit of batch) failures.set(unit, header.error);
       for (const listener of listeners) for (const unit of batch) listener(unit, header.error);
     }
-    if ((header.kind === "end" || header.kind === "error") && mine === job) {
-      job = null;
-      next();
+    if ((header.kind === "end" || header.kind === "error") && job === making?.job) {
+      making = null;
+      for (const [who, units] of wishes) wishes.set(who, units.filter((unit) => !batch.includes(unit)));
+      makeNext();
     }
   });
-  job = mine;
+  making = { job, batch };
 }
 
 /** Let a unit's picture be the last to go. */
@@ -105,6 +129,7 @@ function keep(unit, header, body) {
     for (const [oldest, { url: last }] of pictures) {
       if (pictures.size <= MOST_KEPT) break;
       pictures.delete(oldest);
+      recalled.delete(oldest);
       URL.revokeObjectURL(last);
     }
     for (const listener of listeners) listener(unit);

@@ -5,7 +5,7 @@ import { arithmeticParts, arithmeticWaits, askArithmetic } from "./arithmetic.js
 import { DEFINITIONS, defined } from "./definitions.js";
 import { ONLY_SHOWS, bar, element, empty, fill, number, signedBar } from "./elements.js";
 import { paintSigned } from "./palette.js";
-import { failure as whyUnmade, onSeen, seeded, seen, want } from "./sees.js";
+import { failure as whyUnmade, onSeen, recall, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
 
 const SEEDS = [1, 2, 3];
@@ -33,11 +33,12 @@ export function mountUnit(parent) {
     else if (["units", "seeds"].some((key) => changed.has(key))) draw(told);
     else if (changed.has("picture")) draw(Object.keys(WAITS));
     if (["layer", "channel", "units"].some((key) => changed.has(key))) showSetting(boxes.slider, unitAddress());
-    if (changed.has("seeds") && state.seeds) want([unitAddress(), ...others()]);
+    if (changed.has("seeds") && state.seeds) want([unitAddress(), ...others()], "unit");
   });
   onSeen((unit) => {
     if (unit === unitAddress()) draw(["wanted"]);
     else if (state.seeds && others().includes(unit)) draw(["more"]);
+    else for (const name of ["fedBy", "feeds"]) if (seen(unit)?.final && factsOf === subject() && facts[name].some((one) => one.unit === unit)) draw([name]);
   });
   onFacts(() => draw(told));
 }
@@ -60,13 +61,14 @@ export function askUnit() {
   askArithmetic(tell);
   setTimeout(async () => {
     if (mine !== asked) return;
-    want(state.seeds ? [unit, ...others()] : [unit]);
+    want(state.seeds ? [unit, ...others()] : [unit], "unit");
     const query = state.picture ? { unit, picture: state.picture } : { unit };
     try {
       const found = await ask("unit", query);
       if (mine !== asked) return;
       facts = found;
       factsOf = subject();
+      recall([...facts.fedBy, ...facts.feeds].map((one) => one.unit));
       if (!state.picture) (effects = []), (effectsOf = subject());
       tell();
       if (state.picture) {
