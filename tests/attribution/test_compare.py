@@ -97,12 +97,34 @@ def test_targets_on_one_scale_from_the_command_line(tmp_path: Path) -> None:
 
 def test_the_command_writes_what_python_makes(tmp_path: Path) -> None:
     folder, path = planted_files(tmp_path / "planted"), tmp_path / "made.png"
-    arguments = ["evidence", str(folder), "coffee", "red", "green", "--compare", "grad-cam,saliency"]
+    arguments = [
+        "evidence",
+        str(folder),
+        "coffee",
+        "red",
+        "green",
+        "--compare",
+        "--methods",
+        "grad-cam,saliency",
+    ]
     result = CliRunner().invoke(main, [*arguments, "-o", str(path)])
     assert result.exit_code == 0, result.output
     network = convscope.open_network(folder)
     found = convscope.compare_methods(network, "coffee", ["red", "green"], methods=["grad-cam", "saliency"])
     assert read_recipe(path) == found.recipe
+    bare = convscope.compare_methods(
+        network, "coffee", ["red", "green"], methods=["grad-cam", "saliency"], bare=True
+    )
+    assert bare.height < found.height
+    usual = CliRunner().invoke(
+        main, ["evidence", str(folder), "coffee", "red", "--compare", "-o", str(tmp_path)]
+    )
+    assert usual.exit_code == 0, usual.output
+    (made,) = tmp_path.glob("planted-*.png")
+    recipe = convscope.compare_methods(network, "coffee", ["red"]).recipe
+    assert recipe is not None
+    ours = [name.replace("_", "-") for name in recipe.arguments["methods"]]
+    assert read_recipe(made).arguments == recipe.arguments | {"methods": ours}
     assert convscope.rerun(path).save(tmp_path / "again.png").read_bytes() == path.read_bytes()
     wrong = CliRunner().invoke(main, [*arguments, "--window", "3", "-o", str(path)])
     assert wrong.exit_code == 2 and "--window is not for --compare" in wrong.output

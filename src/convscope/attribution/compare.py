@@ -46,6 +46,7 @@ def compare_methods(
     methods: Sequence[str] = METHODS,
     percentile: float = PERCENTILE,
     theme: ThemeName = "light",
+    bare: bool = False,
     progress: bool = True,
 ) -> Picture:
     """Show several methods' maps of several targets: methods in rows, targets in columns, glowing on the picture.
@@ -81,7 +82,12 @@ def compare_methods(
     controls = np.mean(
         [single_deletion(blob(target), one) for target, one in zip(explained, losses_of_cells, strict=True)]
     )
-    figure = panels(tiles, columns=len(explained), theme=theme)
+    title = f"Numbers: worth, 1 is best, a blob {controls:.2f}"
+    figure = with_title(
+        panels(tiles, columns=len(explained), theme=theme),
+        "" if bare else title_of(title, network, explained[0].picture_name),
+        theme,
+    )
     return replace(figure, caption=_caption(explained, rows, float(controls), percentile))
 
 
@@ -141,7 +147,8 @@ def _targets(network: Network, picture: Any, targets: Sequence[TargetLike] | Non
     values = network.channels_first(network.class_scores, scores)[0]
     values = values.flatten(1).mean(1) if values.dim() > 1 else values
     order = values.argsort(descending=True, stable=True)[:_CLASSES].tolist()
-    return [target_of(network, best.input, Address(network.class_scores, number)) for number in order]
+    classes = [target_of(network, best.input, Address(network.class_scores, number)) for number in order]
+    return [replace(one, picture_name=best.picture_name) for one in classes]
 
 
 def _short(attribution: Attribution) -> str:

@@ -16,6 +16,7 @@ from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, target_of
+from convscope.attribution.target_check import require_finite
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
@@ -56,6 +57,7 @@ def against_similar(target: AttributionTarget, classes: int) -> AttributionTarge
     answer = network.activations(target.input, Address(address.layer))[address.layer]
     scores = network.channels_first(address.layer, answer)[0].double()
     scores = scores.flatten(1).mean(1) if scores.dim() > 1 else scores
+    require_finite(target, scores.sum()[None], target.input)
     if classes < 1 or len(scores) < 2:
         raise InputError(f"classes is how many of the others to compare with, at least 1; not {classes}")
     own = int(address.channel)

@@ -24,6 +24,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.relevance_rules import COMPOSITES
 from convscope.attribution.relevance_walk import Walk, walk_of
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
+from convscope.attribution.target_check import require_finite
 from convscope.errors import InputError, by_name
 from convscope.looking.main_line import main_line
 from convscope.network.axes import at_position, to_channels_first, to_channels_last
@@ -107,6 +108,7 @@ def start_of(walk: Walk) -> dict[str, Tensor]:
             for layer in target.layers
         }
         number = target.number(values)
+        require_finite(target, number, target.input)
         gradients = torch.autograd.grad(number.sum(), list(values.values()))
     for (layer, value), gradient in zip(values.items(), gradients, strict=True):
         share = gradient

@@ -42,6 +42,7 @@ _RULES = (
     *("epsilon-alpha2-beta1-flat", "epsilon", "z-plus", "gamma"),
 )
 _DEFAULT = "grad-cam"
+_COMPARED = "grad-cam,occlusion,relevance,integrated-gradients"
 
 _BASELINES = ("black", "gray", "white", "zero", "mean", "blur")
 
@@ -88,8 +89,13 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
         ),
         click.option(
             "--compare",
-            metavar="A,B,C",
-            help="These methods in rows, the targets in columns, in one figure, with what each map is worth.",
+            "--methods",
+            "compare",
+            is_flag=False,
+            flag_value=_COMPARED,
+            metavar="[A,B,C]",
+            help="These methods in rows, the targets in columns, in one figure, with what each map is worth; "
+            f"{_COMPARED} where none is named (the TARGETs before it).",
         ),
         click.option(
             "--one-scale",
@@ -241,7 +247,6 @@ def _evidence(
     elif compare is not None:
         from convscope.attribution.compare import compare_methods
 
-        arguments.pop("bare")  # it has no title of its own
         looks = looks_at(
             opened,
             what,
