@@ -20,7 +20,8 @@ from typing import Any
 import torch
 
 _HOME = str(Path(__file__).parents[1])
-_SKIPPED = (str(Path(torch.__file__).parent), __file__, str(Path(__file__).with_name("sizes.py")))
+_SIZES = (Path(__file__).with_name("sizes.py"), Path(__file__).with_name("pytorch") / "sized_names.py")
+_SKIPPED = (str(Path(torch.__file__).parent), __file__, *map(str, _SIZES))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,17 @@ def axes_of(expression: Any) -> Iterator[Axis]:
 Expression: TypeAlias = "int | float | Axis | tuple[Any, ...]"
 
 
-class Size(int):
+class _KindOfNumber(type):
+    """A type that equals the one it is of: ``type(size) == int``."""
+
+    def __eq__(cls, kind: Any) -> bool:
+        return kind is cls or kind is cls.__base__
+
+    def __hash__(cls) -> int:
+        return hash(cls.__base__)
+
+
+class Size(int, metaclass=_KindOfNumber):
     """A number read from a shape; arithmetic with whole numbers gives a `Size` again.
 
     >>> half = Size(224, Axis(0, 2)) // 2
@@ -150,7 +160,7 @@ def _handed(size: Any) -> Any:
     return size
 
 
-class SizeFraction(float):
+class SizeFraction(float, metaclass=_KindOfNumber):
     """A size by a number, or any other fraction made of sizes.
 
     One size by another, rounded down or up, is a `Size` again, as in ``math.ceil(height / 2)``.
@@ -168,17 +178,19 @@ class SizeFraction(float):
         return fraction
 
     def __ceil__(self) -> Any:
-        return self._rounded("ceil") if self.ratio else -math.floor(-self)
+        return self._rounded("ceil", "ceil")
 
     def __floor__(self) -> Any:
-        return self._rounded("//") if self.ratio else _leak(self).__floor__()
-
-    def _rounded(self, symbol: str) -> Size:
-        note_read(self.expression)
-        return combined(symbol, *(self.ratio or (0, 1)))
+        return self._rounded("//", "floor")
 
     def __trunc__(self) -> Any:
-        return self.__floor__() if plain(self) >= 0 else self.__ceil__()
+        if self.ratio:
+            return self.__floor__() if plain(self) >= 0 else self.__ceil__()
+        return _fraction("trunc", self, 1)
+
+    def _rounded(self, of_whole: str, of_any: str) -> Any:
+        note_read(self.expression)
+        return combined(of_whole, *self.ratio) if self.ratio else _fraction(of_any, self, 1)
 
     def __int__(self) -> int:
         return int(_leak(self))
@@ -193,7 +205,7 @@ class SizeFraction(float):
         return self if self >= 0 else -self
 
     def __round__(self, digits: Any = None) -> Any:
-        return round(_leak(self), digits)
+        return round(_leak(self), digits) if digits == 0 else _fraction("round", self, digits or 0)
 
     def __bool__(self) -> bool:
         return bool(self != 0.0)
@@ -236,10 +248,12 @@ def combined(symbol: str, left: int, right: int) -> Size:
 
 
 def _fraction(symbol: str, left: Any, right: Any) -> Any:
-    """Return the result of arithmetic with fractions; a plain one where it is of no fraction."""
+    """Return the result of arithmetic with fractions; a size where it is a whole number."""
     number = FRACTIONS[symbol](plain(left), plain(right))
     expression = symbol, expression_of(left), expression_of(right)
     note_number(expression, number)
+    if isinstance(number, int):
+        return Size(number, expression)
     if not isinstance(number, float):  # the root of a negative one
         return number
     of_whole = symbol == "/" and isinstance(left, int) and isinstance(right, int)
@@ -269,11 +283,42 @@ def product(sizes: Iterable[int]) -> int:
     return reduce(partial(combined, "*"), sizes, 1)
 
 
-def whole(number: Any) -> Any:
+def whole(number: Any = 0, *base: Any, **options: Any) -> Any:
     """Return what `int` does; of a size it is that size."""
     if isinstance(number, Size):
         return number
-    return number.__trunc__() if isinstance(number, SizeFraction) else int(number)
+    return number.__trunc__() if isinstance(number, SizeFraction) else int(number, *base, **options)
+
+
+def fraction(number: Any = 0.0) -> Any:
+    """Return what `float` does; of a size it is a fraction."""
+    if isinstance(number, SizeFraction):
+        return number
+    return _fraction("/", number, 1) if isinstance(number, Size) else float(number)
+
+
+def root(number: Any) -> Any:
+    """Return what `math.sqrt` does; of a size it is a fraction."""
+    return _fraction("root", number, 0) if isinstance(number, Size | SizeFraction) else math.sqrt(number)
+
+
+def logarithm(number: Any, base: Any = math.e) -> Any:
+    """Return what `math.log`, `log2` and `log10` do; of a size it is a fraction."""
+    sized = isinstance(number, Size | SizeFraction) or isinstance(base, Size | SizeFraction)
+    return _fraction("log", number, base) if sized else FRACTIONS["log"](number, base)
+
+
+def in_single_precision(rounded: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return `math.floor`, say, for a format that has fractions in single precision.
+
+    Of one size by another it is exact there too, of any other fraction its origin is forgotten.
+    """
+
+    def of(number: Any) -> Any:
+        lost = isinstance(number, SizeFraction) and (number.ratio is None or rounded is round)
+        return rounded(float(number) if lost else number)
+
+    return of
 
 
 def _extreme(of: Callable[..., Any], symbol: str, numbers: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -316,6 +361,11 @@ _OF_NUMPY: Mapping[str, Callable[..., Any]] = {
     "greater_equal": operator.ge,
     "ceil": math.ceil,
     "floor": math.floor,
+    "rint": round,
+    "sqrt": root,
+    "log": logarithm,
+    "log2": lambda number: logarithm(number, 2),
+    "log10": lambda number: logarithm(number, 10),
 }
 
 
@@ -353,7 +403,7 @@ _NAMES |= {"|": "or", "^": "xor", "/": "truediv"}
 for _way, _turned in _WAYS:
     for _symbol, _name in _NAMES.items():
         setattr(Size, f"__{_way}{_name}__", _operator(_symbol, _turned))
-    for _symbol in FRACTIONS:
+    for _symbol in ("+", "-", "*", "//", "%", "/", "**"):
         _name = _NAMES.get(_symbol, "pow")
         setattr(SizeFraction, f"__{_way}{_name}__", _operator(_symbol, _turned))
 setattr(Size, "__rpow__", _operator("**", turned=True))  # noqa: B010

@@ -41,9 +41,10 @@ def _flags(x: Tensor) -> Tensor:
 
 
 def _imaginary(x: Tensor) -> Tensor:
-    z = torch.complex(x, x)
-    z.imag = x * 3
-    return z.abs()
+    z, y = torch.fft.fft2(x), x.clone()
+    before = z.clone()
+    z.imag, z[:, :2].real, y.real = x * 3, x[:, 1:3], x * 2
+    return z.abs() + before.imag + y
 
 
 def _written_in_a_list(x: Tensor) -> Tensor:
@@ -72,7 +73,6 @@ def _both_written(x: Tensor) -> Tensor:
 
 REFUSED: dict[str, tuple[Act, str]] = {
     "caught": (_caught, "decides by the numbers it is given"),
-    "imaginary": (_imaginary, "past torch's functions"),
     "set": (_set, "past torch's functions"),
     "data": (_data, "the data of another"),
     "list": (_written_in_a_list, "'_foreach_add_', which convscope cannot write down"),
@@ -122,6 +122,7 @@ def test_random_numbers_that_are_fixed_are_as_good_as_any() -> None:
 
 COMPUTED: dict[str, Act] = {
     "flags": _flags,
+    "parts assigned": _imaginary,
     "complex": lambda x: torch.exp(1j * x).real + (x * 2j).imag + abs(x + 1j * x.flip(1)),
     "quantized": lambda x: (
         torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7)

@@ -95,6 +95,12 @@ def filtered(m: Any, h: Tensor) -> Tensor:
     return passed * torch.hann_window(h.shape[3], periodic=False)
 
 
+def kinds(m: Any, h: Tensor) -> Tensor:
+    """What kind of number a size is decides."""
+    rows, alike = int(h.shape[2] / 2), np.zeros(2, int).dtype == np.int64
+    return h * rows * (2 if type(rows) == int and type(h.shape[3]) is int and alike else 3)  # noqa: E721
+
+
 def either(m: Any, h: Tensor, condition: Any) -> Tensor:
     return m.second(h) if condition else h * 3
 
@@ -124,14 +130,14 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
     "a name": (lambda m, h: getattr(m, f"{'second' if h.shape[2] // 40 else 'first'}")(h[:, :3]), 6),
     "a list as long": (lambda m, h: h * len([0] * (h.shape[2] // 40 + 1)), 6),
     "a key": (lambda m, h: h * {24: 2.0, 36: 4.0}.get(h.shape[2], 1.0), 1),
-    "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 2),
-    "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 2),
+    "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 7),
+    "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 5),
     "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 2),
     "a fraction that is larger": (lambda m, h: either(m, h, 90.0 > h.shape[2]), 1),  # noqa: SIM300
     "a product with a fraction first": (lambda m, h: either(m, h, 0.5 * h.shape[2] > 45), 1),
     "a quotient of a fraction": (lambda m, h: either(m, h, 5.0 / h.shape[2] > 0.5), 1),
-    "a function in C": (lambda m, h: either(m, h, math.isqrt(h.shape[2]) > 8), 1),
-    "NumPy's logarithm": (lambda m, h: either(m, h, np.log2(h.shape[2]) > 6.5), 2),
+    "a function in C": (lambda m, h: either(m, h, math.isqrt(h.shape[2]) > 8), 6),
+    "NumPy's logarithm": (lambda m, h: either(m, h, np.log2(h.shape[2]) > 6.5), 6),
     "a long range": (lambda m, h: either(m, h, len(range(h.shape[2])) > 90), 1),
     "windows of all": (
         lambda m, h: F.avg_pool2d(h.abs(), h.shape[2:]) * F.max_pool2d(h, [*h.size()[-2:]]),
@@ -158,6 +164,49 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
         7,
     ),
     "a norm of all": (lambda m, h: F.lp_pool2d(h.abs(), 3, h.shape[2:]), 7),
+    "one of either": (lambda m, h: either(m, h, h.shape[2] > 20 or h.shape[3] > 10), 5),
+    "one and the other": (lambda m, h: either(m, h, (h.shape[2] > 21) == (h.shape[3] > 21)), 5),
+    "a range": (lambda m, h: either(m, h, h.shape[2] in range(10, 101)), 6),
+    "a range with steps": (lambda m, h: either(m, h, h.shape[2] in range(100, 10, -4)), 5),
+    "a list": (lambda m, h: either(m, h, h.shape[2] in [16, 24, 36]), 2),
+    "parts rounded": (
+        lambda m, h: (
+            resized(h, int(h.shape[2] * 0.7), round(h.shape[3] * 0.45))
+            + math.ceil(h.shape[2] * 0.3)
+            + int(-0.3 + h.shape[3] * -0.7)
+        ),
+        7,
+    ),
+    "roots": (
+        lambda m, h: resized(h, int(math.sqrt(h.numel())), int(h.shape[2] ** 0.5)) / math.sqrt(h.shape[2]),
+        7,
+    ),
+    "logarithms": (
+        lambda m, h: (
+            h * math.log(h.shape[2])
+            + int(math.log2(h.shape[3]))
+            + np.log10(h.shape[2])
+            - math.log(h.shape[3], 3)
+        ),
+        7,
+    ),
+    "whole functions": (
+        lambda m, h: resized(
+            h, math.gcd(h.shape[2], 8) + math.isqrt(h.shape[3]), math.ceil(round(float(h.shape[2]) / 3, 1))
+        ),
+        7,
+    ),
+    "kinds": (
+        lambda m, h: resized(h, [*map(int, h.shape[2:])][1]) if isinstance(int(h.shape[2]), int) else h,
+        7,
+    ),
+    "a kind by name": (kinds, 7),
+    "sizes as a tensor": (
+        lambda m, h: (
+            h * torch.tensor([[*h.shape[2:]], [1, 2]]).float().det() / torch.tensor(float(h.shape[2])).sqrt()
+        ),
+        7,
+    ),
     "fitted": (fitted, 5),
     "before two layers": (decided_before, 5),
     "of two results": (chosen, 5),
@@ -196,6 +245,13 @@ def test_the_line_of_code_that_decides_is_named_and_the_layers_before_it_work(tm
             InputError, match=r"otherwise at this one \(test_other_sizes.py, line \d+: .*\): 16 > 20 was True"
         ):
             one.activations(small, "second")
+
+
+def test_the_files_of_a_module_are_left_as_they_were() -> None:
+    before = dict(globals())
+    open_network(Deciding(DECISIONS["parts rounded"][0]).eval(), input_shape=(1, 3, 24, 24))
+    assert globals().keys() == before.keys() and all(globals()[name] is before[name] for name in before)
+    assert "real" not in vars(Tensor)
 
 
 def test_a_module_that_keeps_grids_is_left_as_it_was() -> None:

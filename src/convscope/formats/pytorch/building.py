@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,15 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
-from convscope.formats.decisions import noted_in
+from convscope.formats.decisions import Decision, noted_in
 from convscope.formats.graph_builder import GraphBuilder, LazyTensor
 from convscope.formats.only_size import checked_operations, only_of_this_size
 from convscope.formats.pytorch.asked import asks_for_numbers
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
-from convscope.formats.pytorch.other_sizes import limits
+from convscope.formats.pytorch.other_sizes import Retrace, is_number, limits
 from convscope.formats.pytorch.scripted import ScriptProgram
+from convscope.formats.pytorch.sized_names import asks_for_kinds, sized_names
 from convscope.formats.pytorch.traced import Traced
 from convscope.formats.pytorch.tracing import Trace
 from convscope.formats.pytorch.values import TraceStep
@@ -38,7 +40,7 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
 
     The module is not changed; the graph's parameters are its own tensors.
     """
-    traced = trace_module(module, inputs)
+    traced, trace = _traced(module, inputs)
     values = traced.names.values
     builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))
     for key, shape in inputs.items():
@@ -49,9 +51,7 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     builder.short |= {str(kind).removeprefix("torch.") for kind in types} & SHORT
     for step in traced.steps:
         builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, precision))
-    of_batch, of_size, decisions = limits(
-        traced, partial(trace_module, module), blind=isinstance(module, torch.jit.ScriptModule)
-    )
+    of_batch, of_size, decisions = limits(traced, trace, blind=isinstance(module, torch.jit.ScriptModule))
     exported = module.sizes if isinstance(module, ExportedProgram) else None
     decisions = [*(exported.decisions if exported else ()), *decisions]
     builder.operations, last = checked_operations(builder.operations, decisions, values)
@@ -66,8 +66,34 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     return _without_unread(replace(graph, output_names=output_names))
 
 
-def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
-    """Run a module on shapes and return what it did; UnsupportedLayer or InputError where it cannot be followed."""
+def _traced(module: nn.Module, inputs: Mapping[str, Shape]) -> tuple[Traced, Retrace]:
+    """Return what a module did, and what traces it for other shapes.
+
+    Where a size got lost in Python's own arithmetic, it is traced with names that remember it.
+    """
+    traced, trace = trace_module(module, inputs), partial(trace_module, module)
+    made = traced.decisions.made
+    lost = traced.decisions.unseen or any(map(is_number, made)) or any(map(_in_a_range, made, made[1:]))
+    lost = lost or asks_for_kinds(module)
+    if lost and not isinstance(module, ExportedProgram | ScriptProgram | torch.jit.ScriptModule):
+        sized = partial(trace_module, module, sized=True)
+        with suppress(ConvscopeError):
+            again = sized(inputs)
+            if again.cut.keys() <= traced.cut.keys():
+                return again, sized
+    return traced, trace
+
+
+def _in_a_range(one: Decision, other: Decision) -> bool:
+    """Whether a size was looked for in a range or a list, number by number."""
+    return one.symbol == other.symbol == "==" and bool({one.left, one.right} & {other.left, other.right})
+
+
+def trace_module(module: nn.Module, inputs: Mapping[str, Shape], *, sized: bool = False) -> Traced:
+    """Run a module on shapes and return what it did; UnsupportedLayer or InputError where it cannot be followed.
+
+    With `sized`, what its code makes of sizes by `int`, `range` or `math` are sizes.
+    """
     tensors = _tensors_of(module)
     if lazy := [key for key, tensor in tensors.items() if torch.nn.parameter.is_lazy(tensor)]:
         # The first layer may be a lazy one, whose channels are 0 until it has run.
@@ -78,7 +104,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         )
     _refuse_quantized(module)
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
-    trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
+    trace = Trace(first.device, {id(tensor) for tensor in tensors.values()}, sized=sized)
     paths = {id(part): path for path, part in module.named_modules()}
     calls = Calls(trace.values, paths, trace.shown, around_scripts=trace.operators)
     precision = _precision(module)
@@ -90,6 +116,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
             trace.written,
             trace,
             trace.sized_builtins(),
+            sized_names(module) if sized else nullcontext(),
         ):
             result = module(**trace_inputs) if _by_keyword(module) else module(*trace_inputs.values())
         if trace.refused is not None:  # which the module itself has caught

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from convscope.errors import UnsupportedLayer
 
@@ -217,6 +218,20 @@ def _pair(sizes: Any) -> list[Any]:
     return list(sizes) if isinstance(sizes, list | tuple) else [sizes, sizes]
 
 
+def tensor(data: Any, dtype: torch.dtype | None = None, **others: Any) -> Tensor:
+    """Return what `torch.tensor` makes of numbers among which are sizes."""
+    kinds = {type(leaf) for leaf in tree_leaves(data)}
+    fractional = any(issubclass(kind, float) for kind in kinds)
+    kind = dtype or (torch.get_default_dtype() if fractional else torch.int64)
+
+    def made(item: Any) -> Tensor:
+        if isinstance(item, list | tuple):
+            return torch.stack([made(one) for one in item])
+        return item.to(kind) if isinstance(item, Tensor) else torch.full((), item, dtype=kind)
+
+    return made(data)
+
+
 _DISTANCES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 
 
@@ -247,6 +262,7 @@ COMPOSITES: dict[str, Callable[..., Any]] = {
     "local_response_norm": local_response_norm,
     "multi_head_attention_forward": multi_head_attention,
     "pad_sequence": pad_sequence,
+    **dict.fromkeys(("tensor", "as_tensor"), tensor),
     "einsum": lambda equation, *operands: torch.ops.aten.einsum(equation, list(operands)),
     "numel": lambda input: prod(input.shape),
     "nelement": lambda input: prod(input.shape),

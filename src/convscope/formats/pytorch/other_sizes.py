@@ -7,6 +7,7 @@ Sizes are followed as far as they are arithmetic, and what is decided by them is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, takewhile
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -54,7 +55,7 @@ def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
     if pictures:
         others += _some(_at(traced, retrace, _smaller))
         numbers = any(
-            _is_number(made) and _varies(made.terms, traced, others) for made in traced.decisions.made
+            is_number(made) and _varies(made.terms, traced, others) for made in traced.decisions.made
         )
         far = (_far, _quarter, _eighth) if unseen or numbers else ()
         for sample in (*far, _rounder, _half, _threefold):
@@ -156,18 +157,48 @@ def _parting(one: Traced, other: Traced) -> Decision | None:
 
 def _relevant(traced: Traced, others: Sequence[Traced]) -> list[Decision]:
     """Return the decisions that may come out otherwise at another size, and then change what is done."""
-    idle, parting = set(), set()
-    for other in others:
-        pairs = list(zip(traced.decisions.made, other.decisions.made, strict=False))
-        if _compared(traced, other) != _SAME:
-            parting |= {decision.terms for decision in [_parting(traced, other)] if decision}
-        elif all(one.terms == two.terms for one, two in pairs):
-            idle |= {one.terms for one, two in pairs if one.outcome != two.outcome}
+    alike = [traced, *(other for other in others if _compared(traced, other) == _SAME)]
+    partings = [_parting(traced, other) for other in others if _compared(traced, other) != _SAME]
+    parting = {decision.terms for decision in partings if decision}
     return [
         decision
         for decision in traced.decisions.made
-        if decision.terms not in idle - parting and _varies(decision.terms, traced, others)
+        if (decision.terms in parting or decision.terms not in _idle(alike))
+        and _varies(decision.terms, traced, others)
     ]
+
+
+def _idle(alike: Sequence[Traced]) -> set[Any]:
+    """Return the decisions that change nothing, of traces with the same steps.
+
+    One that alone came out otherwise is such a decision, and so is one that came out otherwise beside such ones only:
+    of ``rows > 20 or columns > 20``, either changes nothing, and both together do. Numbers are looked at by themselves.
+    """
+    pairs = [
+        list(zip(one.decisions.made, two.decisions.made, strict=False)) for one, two in combinations(alike, 2)
+    ]
+    idle = {
+        one.terms
+        for pair in pairs
+        for one, two in takewhile(_of_same_terms, pair)
+        if is_number(one) and one.outcome != two.outcome
+    }
+    flips = [
+        {
+            one.terms
+            for one, two in zip(a.decisions.made, b.decisions.made, strict=True)
+            if one.outcome != two.outcome
+        }
+        for a, b in combinations(alike, 2)
+        if [one.terms for one in a.decisions.made] == [one.terms for one in b.decisions.made]
+    ]
+    while alone := {terms for flipped in flips if len(flipped - idle) == 1 for terms in flipped - idle}:
+        idle |= alone
+    return idle
+
+
+def _of_same_terms(pair: tuple[Decision, Decision]) -> bool:
+    return pair[0].terms == pair[1].terms
 
 
 def _bounds(traced: Traced, others: Sequence[Traced], relevant: Sequence[Decision]) -> list[Decision]:
@@ -177,7 +208,7 @@ def _bounds(traced: Traced, others: Sequence[Traced], relevant: Sequence[Decisio
     """
     bounds = []
     for made in traced.decisions.made:
-        axes = axes_of(made.terms) if _is_number(made) and made not in relevant else ()
+        axes = axes_of(made.terms) if is_number(made) and made not in relevant else ()
         for axis in (one for one in axes if one.axis):
             seen = [one.measured[axis] for one in (traced, *others) if axis in one.measured]
             place = f"{made.place}, of which it was looked from {min(seen)} to {max(seen)}"
@@ -187,7 +218,8 @@ def _bounds(traced: Traced, others: Sequence[Traced], relevant: Sequence[Decisio
     return bounds
 
 
-def _is_number(decision: Decision) -> bool:
+def is_number(decision: Decision) -> bool:
+    """Whether a decision is a number that went where nobody sees it."""
     return not isinstance(decision.outcome, bool)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from convscope.errors import UnsupportedLayer
-from convscope.formats.sizes import plain
+from convscope.formats.sizes import in_single_precision, plain
 
 _LONGEST = 10_000
 
@@ -61,8 +61,8 @@ OF_SIZES: Mapping[str, Callable[..., Any]] = {
     "div": _divided,
     "floor_divide": operator.floordiv,
     "remainder": operator.mod,
-    "floor": math.floor,
-    "ceil": math.ceil,
+    "floor": in_single_precision(math.floor),
+    "ceil": in_single_precision(math.ceil),
     "sqrt": lambda number: number**0.5,
     "rsqrt": lambda number: number**-0.5,
     "to": lambda number, *of_what, **how: number,

@@ -27,6 +27,7 @@ from convscope.formats.decisions import Decisions, note_leak
 from convscope.formats.pytorch.asked import asks_for_numbers, draws, refuse_wrapped, said_by
 from convscope.formats.pytorch.chosen import Choices
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
+from convscope.formats.pytorch.complex_parts import assigned_parts
 from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.constants import (
     WrittenConstants,
@@ -38,7 +39,7 @@ from convscope.formats.pytorch.constants import (
 )
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values, memory_of
-from convscope.formats.sizes import Axis, Size, TracedShape, largest, plain, product, smallest
+from convscope.formats.sizes import Axis, Size, SizeFraction, TracedShape, largest, plain, product, smallest
 from convscope.network.operations.aten import SHAPES_ONLY, pure_operator
 from convscope.network.without_compiler import without_compiler
 
@@ -81,10 +82,12 @@ class Trace(TorchFunctionMode):
 
     `device` is where the module's parameters are, `owned` the ids of those: they are never written to. The tensors that
     the module sees are on the meta device.
+    With `sized`, a tensor made of sizes is one whose numbers nobody can ask for.
     """
 
-    def __init__(self, device: torch.device, owned: Container[int] = ()) -> None:
+    def __init__(self, device: torch.device, owned: Container[int] = (), *, sized: bool = False) -> None:
         super().__init__()
+        self.sized = sized
         self.values = Values()
         self.choices = Choices(self, self.values)
         self.device, self.owned = device, owned
@@ -191,7 +194,8 @@ class Trace(TorchFunctionMode):
     def _sized(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
         step = self._aten(func, name, args, kwargs)
-        if step is None and name in COMPOSITES and not isinstance(func, _ATEN):
+        composed = step is None and name in COMPOSITES and not isinstance(func, _ATEN)
+        if composed and (self.sized or name not in ("tensor", "as_tensor")):
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         if step is None or not step.plan.inputs:
@@ -211,7 +215,7 @@ class Trace(TorchFunctionMode):
 
         What is imported or compiled meanwhile has Python's own: torch's compiler keeps what it finds for good.
         """
-        with _BUILTINS, without_compiler():
+        with _BUILTINS, without_compiler(), assigned_parts():
             plain = {name: getattr(builtins, name) for name in ("len", "max", "min", "__import__")}
             compile_ = torch.compile
 
@@ -519,14 +523,14 @@ def _at_once(func: Callable[..., Any], step: TraceStep | None, args: Sequence[An
     return torch.empty_like(args[0]) if fits and func.__name__ in ("batch_norm", "relu") else None
 
 
-def _sizes_in(argument: Any) -> Iterator[Size]:
-    """Yield each `Size` among some arguments; `torch.Size` holds them as a tuple does."""
+def _sizes_in(argument: Any) -> Iterator[Size | SizeFraction]:
+    """Yield each size among some arguments; `torch.Size` holds them as a tuple does."""
     if isinstance(argument, dict):
         argument = argument.values()
     elif not isinstance(argument, tuple | list):
-        argument = [argument] if isinstance(argument, Size) else []
+        argument = [argument] if isinstance(argument, Size | SizeFraction) else []
     for item in argument:
-        if isinstance(item, Size):
+        if isinstance(item, Size | SizeFraction):
             yield item
         else:
             yield from _sizes_in(item)

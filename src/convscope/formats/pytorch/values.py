@@ -49,7 +49,7 @@ class _Held:
 class Values:
     """The tensors of a trace and the steps that made their values.
 
-    Torch counts what is written into a tensor: where it has counted more than was followed (``z.real = x`` goes past
+    Torch counts what is written into a tensor: where it has counted more than was followed (``y.set_(x)`` goes past
     every trace), the tensor is not read.
     """
 
@@ -94,9 +94,7 @@ class Values:
         """Return the value a tensor holds; a view of what was written to since is looked at again."""
         entry = self._held[id(tensor)]
         if tensor._version > self._versions.get(memory_of(tensor), 0):
-            raise UnsupportedLayer(
-                "a tensor is written into past torch's functions, as in z.real = x or y.set_(x)"
-            )
+            raise UnsupportedLayer("a tensor is written into past torch's functions, as in y.set_(x)")
         if entry.under is None or entry.how is None:
             return entry.value
         now = self.read(entry.under)

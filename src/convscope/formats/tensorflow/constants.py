@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
 from convscope.formats.folding_budget import FoldingBudget
-from convscope.formats.sizes import SizeFraction, largest, smallest, whole
+from convscope.formats.sizes import SizeFraction, in_single_precision, largest, smallest, whole
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import CODES
 from convscope.network.operations.ranges import dequantize_range
@@ -205,10 +205,10 @@ _CUT_OFF: Any = np.frompyfunc(_cut_off, 1, 1)
 
 
 _ROUNDED: dict[str, Callable[[Any], Any]] = {
-    "Ceil": math.ceil,
-    "Floor": math.floor,
-    "Round": round,
-    "Rint": round,
+    "Ceil": in_single_precision(math.ceil),
+    "Floor": in_single_precision(math.floor),
+    "Round": in_single_precision(round),
+    "Rint": in_single_precision(round),
 }
 
 

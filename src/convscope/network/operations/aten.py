@@ -6,6 +6,7 @@ operators that read tensors and return new ones are taken: no file says anything
 
 from __future__ import annotations
 
+import math
 import operator as arithmetic
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -31,7 +32,12 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
     "&": arithmetic.and_,
     "|": arithmetic.or_,
     "^": arithmetic.xor,
+    "gcd": math.gcd,
+    "lcm": math.lcm,
+    "isqrt": lambda a, _: math.isqrt(a),
 }
+# None of which is the quotient of two to the last bit.
+_LOGARITHMS: Mapping[float, Callable[[float], float]] = {2: math.log2, 10: math.log10, math.e: math.log}
 FRACTIONS: dict[str, Callable[..., Any]] = {
     "+": arithmetic.add,
     "-": arithmetic.sub,
@@ -40,6 +46,12 @@ FRACTIONS: dict[str, Callable[..., Any]] = {
     "%": arithmetic.mod,
     "/": arithmetic.truediv,
     "**": lambda base, exponent: float(base) ** float(exponent),
+    "floor": lambda a, b: math.floor(a / b),
+    "ceil": lambda a, b: math.ceil(a / b),
+    "trunc": lambda a, b: math.trunc(a / b),
+    "round": lambda number, digits: round(number, digits or None),
+    "root": lambda number, _: math.sqrt(number),
+    "log": lambda number, base: _LOGARITHMS[base](number) if base in _LOGARITHMS else math.log(number, base),
 }
 # Pure operators that torch does not count among its core ones.
 _ALSO = """ _conj _convolution _neg_view _safe_softmax

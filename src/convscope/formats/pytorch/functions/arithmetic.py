@@ -68,7 +68,7 @@ def _alike(left: Any, right: Any) -> bool:
 def _arithmetic(kind: str, left: Any, right: Any) -> OperationPlan | None:
     """Two values that stretch to each other, or one and a number."""
     tensors = tuple(each for each in (left, right) if isinstance(each, Tensor))
-    numbers = [each for each in (left, right) if type(each) in (int, float)]
+    numbers = [each for each in (left, right) if type(each) is int or type(each) is float]  # no size
     if len(tensors) + len(numbers) != 2 or not all(tensor.is_floating_point() for tensor in tensors):
         return None
     attributes: dict[str, Any] = {"number": float(numbers[0])} if numbers else {}
