@@ -387,7 +387,7 @@ def test_the_input_size_is_found_by_trying() -> None:
 
 
 class Rows(nn.Module):
-    """Reads how many pictures there are by Python's `len`, by `int`, or by going through them."""
+    """Reads how many pictures there are by Python's `len`, by `int`, in a text, or by going through them."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -396,12 +396,13 @@ class Rows(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.how == "loop":
             return torch.stack([self.dense(self.conv(one[None]).mean((2, 3)))[0] for one in x])
-        count = len(x) if self.how == "len" else int(x.shape[0])
+        count = len(x) if self.how == "len" else int(x.shape[0] if self.how == "int" else str(x.shape[0]))
         return self.dense(self.conv(x).permute(0, 2, 3, 1).reshape(count, -1, 4).softmax(1).amax(1))
 
 
-def test_the_length_of_a_batch_is_its_size() -> None:
-    module, pictures = Rows("len").eval(), torch.randn(3, 3, 8, 9)
+@pytest.mark.parametrize("how", ["len", "int"])
+def test_the_length_of_a_batch_is_its_size(how: str) -> None:
+    module, pictures = Rows(how).eval(), torch.randn(3, 3, 8, 9)
     network = open_network(module, input_shape=(1, 3, 8, 9))
     output = network.outputs[0].value
     answers = network.activations(pictures, output)[output]
@@ -409,7 +410,7 @@ def test_the_length_of_a_batch_is_its_size() -> None:
     assert len(torch.zeros(2)) == 2 and len("ab") == 2
 
 
-@pytest.mark.parametrize("how", ["int", "loop"])
+@pytest.mark.parametrize("how", ["text", "loop"])
 def test_pictures_go_one_at_a_time_through_code_that_fixes_their_number(how: str) -> None:
     module, pictures = Rows(how).eval(), torch.randn(3, 3, 8, 9)
     network = open_network(module, input_shape=(1, 3, 8, 9))
