@@ -319,3 +319,48 @@ def test_the_largest_of_each_region(tmp_path) -> None:
     regions = np.array([[0, 1, 2, 9, 13], [1, 4, 0, 15, 7], [0, 3, 3, 3, 3]], np.float32)
     feed = {"a": numbers(2, 3, 8, 9), "b": regions}
     checked(tmp_path, "MaxRoiPool", feed, write=False, pooled_shape=[2, 3], spatial_scale=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "setting"),
+    [
+        ("CumSum", (2, 3, 4), np.array(-1)),
+        ("Trilu", (2, 4, 5), np.array(1)),
+        ("Split", (7, 3), np.array([4, 0, 3])),
+    ],
+)
+def test_settings_that_are_inputs(kind, shape, setting, tmp_path) -> None:
+    outputs = ("y", "z", "w") if kind == "Split" else ("y",)
+    checked(tmp_path, kind, {"a": numbers(*shape), "b": setting}, outputs=outputs, write=False)
+
+
+def test_limits_of_boxes_that_are_inputs(tmp_path) -> None:
+    """Networks of YOLO in browsers have them so."""
+    boxes = np.abs(numbers(1, 9, 4))
+    boxes[..., 2:] += boxes[..., :2]
+    limits = {"c": np.array([2]), "d": np.array([0.4], np.float32), "e": np.array([0.2], np.float32)}
+    feed = {"a": boxes, "b": np.abs(numbers(1, 2, 9)), **limits}
+    checked(tmp_path, "NonMaxSuppression", feed, write=False)
+
+
+@pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ"])
+def test_small_floats_as_codes(kind, tmp_path) -> None:
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (4, 50))],
+        [helper.make_empty_tensor_value_info("y")],
+        [
+            numpy_helper.from_array(np.float32(0.13), "s"),
+            helper.make_tensor("z", getattr(TensorProto, kind), [], [0.0]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=10)
+    onnx.save(model, tmp_path / "small.onnx")
+    x = numbers(4, 50) * np.float32(10.0) ** RNG.integers(-4, 5, (4, 50)).astype(np.float32)
+    wanted = run(model, {"x": x})
+    agrees(open_network(tmp_path / "small.onnx"), torch.from_numpy(x), ("y",), wanted)

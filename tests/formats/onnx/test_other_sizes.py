@@ -48,6 +48,30 @@ CASES = {
     ),
     "pairs": ([node("Flatten", ["c"], ["y"], axis=2)], {}, 18),
     "lines": ([node("Flatten", ["c"], ["y"], axis=-1)], {}, 18),
+    "a grid": (
+        [
+            node("Shape", ["c"], ["sizes"]),
+            node("AffineGrid", ["turn", "sizes"], ["g"]),
+            node("GridSample", ["c", "g"], ["y"]),
+        ],
+        {"turn": np.array([[[0.6, -0.3, 0.1], [0.2, 0.8, -0.2]]], "f4")},
+        20,
+    ),
+    "lengths": (
+        [
+            node("Shape", ["c"], ["sizes"], start=2, end=3),
+            node("Sub", ["sizes", "five"], ["rest"]),
+            node("Concat", ["rest", "five"], ["lengths"], axis=0),
+            node("Split", ["c", "lengths"], ["z", "y"], axis=2),
+        ],
+        {"five": np.array([5])},
+        18,
+    ),
+    "no zeros": (
+        [node("Shape", ["c"], ["sizes"]), node("Reshape", ["c", "sizes"], ["y"], allowzero=1)],
+        {},
+        18,
+    ),
     "a table": (
         [
             node("Shape", ["c"], ["sizes"]),
@@ -60,7 +84,20 @@ CASES = {
         18,
     ),
 }
-FITS = {"frames", "pairs", "lines", "halves", "windows", "cut", "size", "window", "rows", "a table"}
+FITS = {
+    "frames",
+    "pairs",
+    "lines",
+    "halves",
+    "windows",
+    "cut",
+    "size",
+    "window",
+    "rows",
+    "a table",
+    "lengths",
+    "no zeros",
+}
 """What has an answer for maps of 15 x 12."""
 
 
@@ -81,5 +118,5 @@ def test_another_size_is_answered_as_onnxruntime_does_or_refused(name, tmp_path)
             found = network.activations(torch.from_numpy(picture), "y")["y"]
             np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
         else:
-            with pytest.raises(InputError, match="1x4x15x12"):
+            with pytest.raises(InputError, match=r"x15x12|open it for this size"):
                 network.activations(torch.from_numpy(picture), "y")

@@ -436,6 +436,29 @@ EXAMPLES = {
         ([normal(2, 3, 7, 2)], {}, {"axis": 2, "inverse": True}),
         ([normal(2, 3, 7, 2)], {}, {"axis": -2, "length": 11, "inverse": True, "onesided": True}),
     ],
+    "grouped_query_attention": [
+        (
+            [
+                normal(2, 3, 8),
+                torch.tensor([4.0, 3]).double(),
+                torch.tensor(5.0).double(),
+                *(normal(2, 3, 4, seed=seed) for seed in (1, 2)),
+                *(normal(2, 1, 2, 4, seed=seed) for seed in (3, 4)),
+            ],
+            {},
+            {
+                "heads": 2,
+                "key_heads": 1,
+                "given": ("key", "value", "past_key", "past_value"),
+                "window": 2,
+                "cap": 1.5,
+            },
+        ),
+    ],
+    "triangle": [
+        ([normal(2, 3, 4)], {}, {"diagonal": 1}),
+        ([normal(4, 4)], {}, {"diagonal": -1, "upper": False}),
+    ],
     "linear_attention": [
         (
             [normal(2, 5, 8), normal(2, 5, 4, seed=1), normal(2, 5, 6, seed=2)],
@@ -742,6 +765,7 @@ NOT_DIFFERENTIABLE = {
     "is_nan": None,
     "max_unpool": {1},
     "max_unpool_indices": {1},
+    "grouped_query_attention": {1, 2},
     "one_hot": {0},
     "recurrent_sequence": {1},
     "reverse_sequences": {1},
@@ -773,7 +797,7 @@ NOT_DIFFERENTIABLE = {
 }
 # What they give depends on the numbers they get.
 READS_NUMBERS = {"arange", "fill", "filter", "find_distinct", "find_nonzero", "roi_align", "select_where"}
-READS_NUMBERS |= {"crop_and_resize", "suppress_boxes"}
+READS_NUMBERS |= {"crop_and_resize", "grouped_query_attention", "suppress_boxes"}
 LOOPS_BY_NUMBERS = {"select_boxes", "detect_boxes"}  # box by box, into as many places as are known beforehand
 CHECKS_NUMBERS = {"assert_numbers", "max_unpool"}  # what does not fit is refused
 GIVES_UP_THE_LAYOUT = {

@@ -156,11 +156,7 @@ class _Building:
             return
         if call.domain in ("", MICROSOFT) and (inner := branch_of(node, self.file)) is not None:
             require_all_read(node)
-            sizes = [
-                value
-                for value in node.inputs[:2]
-                if value in self.builder.sizes and value not in self.constants
-            ]
+            sizes = self._made_of_sizes(node.inputs[:2])
             start, before = (
                 len(self.builder.operations),
                 {*self.builder.shapes} - {*self.constants} if sizes else (),
@@ -187,7 +183,26 @@ class _Building:
         elif inputs and all(value in self.constants for value in inputs):
             self._keep(node.outputs, fold(node, _plans(reader, node), self.constants, self.budget))
         else:
+            self._read(reader, node)
+
+    def _read(self, reader: Reader, node: Node) -> None:
+        """Append a node; a setting that is made of the picture's size alone is as it is for the file's own size."""
+        try:
             self._append(node, _plans(reader, node))
+        except UnsupportedLayer:
+            settings = self._made_of_sizes(node.inputs[1:])
+            if not settings:
+                raise
+            start, before = len(self.builder.operations), {*self.builder.shapes} - {*self.constants}
+            stored = {value: constant_of(self.builder.sizes[value].numpy()) for value in settings}
+            node = replace(node, constants=ChainMap(self.constants, stored))
+            self._append(node, _plans(reader, node))
+            self._check(settings, start, before)
+
+    def _made_of_sizes(self, values: Iterable[str]) -> list[str]:
+        """Return those of a node's inputs that are numbers made of the picture's size alone."""
+        sizes, constants = self.builder.sizes, self.constants
+        return [value for value in values if value in sizes and value not in constants]
 
     def _check(self, sizes: Sequence[str], start: int, before: Collection[str]) -> None:
         """Let the operations from `start` on run only where numbers made of the picture's size are as they are now.
@@ -273,7 +288,7 @@ class _Building:
             )
             for value in inputs:
                 self._require_value(value)
-            parameters = {key: self.constants[key] for key in plan.parameters.values()}
+            parameters = {key: node.constants[key] for key in plan.parameters.values()}
             self.builder.stored.update({key: _Parameter(constant) for key, constant in parameters.items()})
             before = inputs[:1] == tuple(values[-1:]) and bool(values) and values[-1] in self.inner
             self.builder.add(

@@ -43,6 +43,20 @@ def embedding_of_text(node: Node) -> Sequence[Inner]:
     return [*steps, Call(node.name, "", "LayerNormalization", (total, weight, bias), tuple(made[:1]), normal)]
 
 
+def embedding_of_codes(node: Node) -> Sequence[Inner]:
+    """Return a QEmbedLayerNormalization as an EmbedLayerNormalization of what its codes stand for."""
+    names: dict[int, str] = {}
+    steps: list[Inner] = []
+    for at, scale in zip((2, 3, 4, 5, 6), range(8, 13), strict=True):
+        if node.has(at):
+            stored = [node.inputs[index] for index in (at, scale, scale + 5) if node.has(index)]
+            steps.append(_step(node, f"numbers {at}", "DequantizeLinear", *stored))
+            names[at] = f"{node.name}/numbers {at}"
+    read = tuple(names.get(at, name) for at, name in enumerate(node.inputs[:8]))
+    domain, attributes = "com.microsoft", dict(node.attributes)
+    return [*steps, Call(node.name, domain, "EmbedLayerNormalization", read, node.outputs, attributes)]
+
+
 def _step(node: Node, name: str, kind: str, *inputs: str, **attributes: int) -> Call:
     made = f"{node.name}/{name}"
     return Call(made, "", kind, inputs, (made,), attributes, frozenset({made}))

@@ -17,7 +17,7 @@ from convscope.formats.onnx.attributes import AttributeReference, plain_attribut
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.compositions import loss_of_classes, quantized_attention, window_of_signal
 from convscope.formats.onnx.constants import constant_of, read_tensor
-from convscope.formats.onnx.embedding import embedding_of_text
+from convscope.formats.onnx.embedding import embedding_of_codes, embedding_of_text
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.sequences import MOST_ROUNDS, SEQUENCES, elements_of, stack_steps
 from convscope.formats.protobuf.message import Message
@@ -200,6 +200,7 @@ _EXPANDED: Mapping[str, Callable[[Node, Path], Sequence[Inner]]] = {
     "DynamicQuantizeMatMul": _dynamic_product,
     "MatMulIntegerToFloat": _integer_product,
     "EmbedLayerNormalization": lambda node, file: embedding_of_text(node),
+    "QEmbedLayerNormalization": lambda node, file: embedding_of_codes(node),
     "QAttention": lambda node, file: quantized_attention(node),
     **dict.fromkeys(
         ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), lambda node, file: loss_of_classes(node)

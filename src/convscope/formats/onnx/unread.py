@@ -20,13 +20,14 @@ _SCALED = frozenset({"block_size", "output_dtype"})  # the scales have it
 _OF_OPERATORS: Mapping[str, frozenset[str]] = {
     "BatchNormalization": frozenset({"is_test", "momentum"}),  # for training
     "Dropout": frozenset({"is_test", "ratio", "seed"}),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT),
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"), _RECURRENT),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), _SCALED),
     **dict.fromkeys(("Cast", "CastLike"), frozenset({"round_mode"})),  # of a type that is refused
     "Split": frozenset({"num_outputs", "split"}),  # the outputs are counted; a single one is all there is
     "Gemm": frozenset({"broadcast"}),  # before opset 7: the shapes have it
     "TopK": frozenset({"sorted"}),  # any order will do where it is 0
     "LinearAttention": frozenset({"chunk_size"}),  # how it is computed, not what
+    "GatherBlockQuantized": frozenset({"bits"}),  # the type of the codes has it, but for bytes
     "MatMulNBits": frozenset({"accuracy_level"}),  # a hint
     "ReorderOutput": frozenset({"channels"}),  # without blocks there are no more of them
     "If": frozenset({"then_branch", "else_branch"}),  # the one that is not taken

@@ -93,8 +93,8 @@ def assert_numbers(input: Tensor, *numbers: Tensor, expected: Sequence[float]) -
         return input
     if [number for one in numbers for number in one.reshape(-1).tolist()] != list(expected):
         raise InputError(
-            "the network was opened for another size, and takes another branch, or other rounds, at this one: open it "
-            "for this size"
+            "the network was opened for another size, and takes another branch, other rounds or settings at this one: "
+            "open it for this size"
         )
     return input
 

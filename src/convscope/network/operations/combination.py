@@ -98,7 +98,11 @@ def slice(
     else:
         length = -(-size // max(parts, 1))
         pieces = [length] * (parts - 1) + [size - length * (parts - 1)]
-    if min(pieces) < 1 or sum(pieces) != size or (parts and not (points or shorter) and size % parts):
+    if (
+        min(pieces) < (0 if lengths else 1)
+        or sum(pieces) != size
+        or (parts and not (points or shorter) and size % parts)
+    ):
         way = f"into pieces of {list(lengths)}" if lengths else f"at {list(points)}"
         way = way if lengths or points else f"into {parts}{'' if shorter else ' equal'} parts"
         raise InputError(

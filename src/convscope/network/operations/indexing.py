@@ -211,6 +211,12 @@ def diagonal_of_ones(input: Tensor, *, offset: int = 0) -> Tensor:
     return torch.ones_like(input).triu(offset).tril(offset)
 
 
+@operation(affine=True)
+def triangle(input: Tensor, *, diagonal: int = 0, upper: bool = True) -> Tensor:
+    """Return a matrix with zeros below a diagonal, or above it where it is not `upper`."""
+    return input.triu(diagonal) if upper else input.tril(diagonal)
+
+
 def _counted(index: Tensor, size: int) -> Tensor:
     """Return indices as whole numbers from the front; InputError where one is outside."""
     whole = index.long()

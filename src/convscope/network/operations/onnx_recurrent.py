@@ -16,6 +16,7 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions
+from convscope.network.operations.quantization import dynamic_quantize
 from convscope.network.operations.registry import operation
 from convscope.network.operations.steps import stacked, steps_of
 
@@ -46,6 +47,11 @@ class _Direction:
     hidden_bias: Tensor
     functions: Sequence[Callable[[Tensor], Tensor]]
     peephole: Tensor | None = None
+    in_codes: bool = False
+
+    def product(self, hidden: Tensor) -> Tensor:
+        """Return what a state gives to all gates."""
+        return F.linear(_coded(hidden) if self.in_codes else hidden, self.hidden_weight, self.hidden_bias)
 
 
 States = tuple[Tensor, ...]
@@ -70,6 +76,7 @@ def recurrent_sequence(
     reset_after: bool = False,
     coupled: bool = False,
     batch_first: bool = False,
+    in_codes: bool = False,
 ) -> tuple[Tensor, ...]:
     """Return what a layer of cells ("rnn", "gru" or "lstm") says at each time, then its last states.
 
@@ -77,7 +84,8 @@ def recurrent_sequence(
     the weights, and the direction the one before the features. `others` are what is `given`: "lengths" of the
     sequences, "hidden" and "cell" states to begin with. Gates are in ONNX's order: input, output, forget, candidate;
     update, reset, candidate. What enters one is cut off at `limit` if that is not 0; `reset_after` and `coupled` are
-    ONNX's ``linear_before_reset`` and ``input_forget``.
+    ONNX's ``linear_before_reset`` and ``input_forget``. With `in_codes` the sequence, and at each time an "lstm"'s
+    hidden states, are rounded to 256 codes of their range before they are multiplied, as DynamicQuantizeLSTM does.
     """
     options = dict(zip(given, others, strict=True))
     if batch_first:
@@ -85,6 +93,8 @@ def recurrent_sequence(
         options = {
             name: value if name == "lengths" else value.transpose(0, 1) for name, value in options.items()
         }
+    if in_codes:
+        sequence = _coded(sequence)
     count, features = weight.shape[0], hidden_weight.shape[2]
     steps: dict[str, tuple[Step, int]] = {
         "rnn": (_plain, 1),
@@ -101,7 +111,7 @@ def recurrent_sequence(
         mine = cell_functions[at * functions : (at + 1) * functions]
         halves = weight.new_zeros(2, weight.shape[1]) if bias is None else bias[at].reshape(2, -1)
         looked = None if peephole is None else peephole[at].reshape(3, features)
-        direction = _Direction(weight[at], hidden_weight[at], halves[0], halves[1], mine, looked)
+        direction = _Direction(weight[at], hidden_weight[at], halves[0], halves[1], mine, looked, in_codes)
         names = ("hidden", "cell") if cell == "lstm" else ("hidden",)
         zeros = sequence.new_zeros(sequence.shape[1], features)
         states = tuple(options[name][at] if name in options else zeros for name in names)
@@ -115,6 +125,11 @@ def recurrent_sequence(
 
 
 _USUAL = {"rnn": ("tanh",), "gru": ("sigmoid", "tanh"), "lstm": ("sigmoid", "tanh", "tanh")}
+
+
+def _coded(numbers: Tensor) -> Tensor:
+    codes, scale, zero = dynamic_quantize(numbers)
+    return (codes - zero) * scale
 
 
 def _functions(
@@ -188,9 +203,7 @@ def _gated(direction: _Direction, now: Tensor, states: States, reset_after: bool
 
 def _remembering(direction: _Direction, now: Tensor, states: States, coupled: bool) -> States:
     (hidden, cell), (gate, candidate, shown) = states, direction.functions
-    enter, show, keep, new = (now + F.linear(hidden, direction.hidden_weight, direction.hidden_bias)).chunk(
-        4, -1
-    )
+    enter, show, keep, new = (now + direction.product(hidden)).chunk(4, -1)
     looked = direction.peephole
     if looked is not None:
         enter, keep = enter + looked[0] * cell, keep + looked[2] * cell

@@ -27,14 +27,20 @@ def quantize(
     axis: int = 1,
     low: int = 0,
     high: int = 255,
+    type: str = "",
+    saturate: bool = True,
 ) -> Tensor:
     """Return the whole numbers from `low` to `high` that stand for the input: ``round(x / scale) + zero``.
+
+    With a `type` they are that small float's numbers instead, as `round_to_type` has them.
 
     `scale` and `zero` are single numbers, or one for each entry of the axis; so is `step`, which is there where the
     input is a sum of products of whole numbers: what 1 stands for in it. Processors round that whole sum, times
     ``step / scale``; a sum of fractions falls to the other side of a half now and then, and what is behind it with it.
     """
     steps = input / _spread(scale, input, axis)
+    if type:
+        return round_to_type(steps, type=type, saturate=saturate)
     exact = steps
     if step is not None:
         exact = (input / _spread(step, input, axis)).round() * _spread(step / scale, input, axis)

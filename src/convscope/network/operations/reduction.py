@@ -50,9 +50,10 @@ def reduce(
     With `keep_axes` these axes stay, of size 1. Where there is no axis among `axes` each number is a summary of itself;
     with `empty_is_all` that means all axes, too.
     """
-    require_filled(input, "a summary")
     along = range(input.dim()) if axes is None or (empty_is_all and not axes) else axes
     order = tuple(sorted({axis_index(axis, input) for axis in along}))
+    if not input.numel():
+        return _of_nothing(input, summary, order, keep_axes)
     if not order:
         return reduce(input.unsqueeze(-1), summary=summary, axes=(-1,), keep_axes=False)
     match summary:
@@ -80,6 +81,17 @@ def reduce(
         case "sum":
             return input.sum(order, keepdim=keep_axes)
     raise InputError(f"a summary is {', '.join(get_args(Summary))}; not {summary!r}")
+
+
+_OF_NOTHING = {"product": 1.0, "log_sum": float("-inf"), "log_sum_exp": float("-inf")}
+
+
+def _of_nothing(input: Tensor, summary: Summary, axes: Sequence[int], keep_axes: bool) -> Tensor:
+    """Return the summaries of no numbers at all; a mean, or a largest one, is not among them."""
+    if summary in ("mean", "maximum", "minimum"):
+        require_filled(input, "a summary")
+    sums = input.sum(tuple(axes), keepdim=keep_axes) if axes else input
+    return torch.full_like(sums, _OF_NOTHING.get(summary, 0.0))
 
 
 @register(sees="map")

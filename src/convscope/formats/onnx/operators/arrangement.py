@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from convscope.formats.onnx.node import Node, require_count
-from convscope.formats.onnx.operators.parameters import inputs_by_role, with_numbers
+from convscope.formats.onnx.operators.parameters import (
+    inputs_by_role,
+    live_inputs,
+    with_live_numbers,
+    with_numbers,
+)
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -28,7 +34,8 @@ def read_reshape(node: Node) -> OperationPlan:
     """Turn a Reshape into one; a first size that is the batch's is copied from the input, so that others fit too."""
     if node.constant(1) is None and "shape" not in node.attributes:
         require_count(node, 2)
-        if node.attributes.get("allowzero", 0):
+        sizes = node.sizes.get(node.inputs[1])
+        if node.attributes.get("allowzero", 0) and (sizes is None or bool((sizes == 0).any())):
             raise node.refusal(
                 "a 0 in its shape means nothing at all (allowzero), and the shape is not known yet"
             )
@@ -89,6 +96,9 @@ def read_split(node: Node) -> OperationPlan:
     axis = int(node.attributes.get("axis", 0))
     if len(node.outputs) == 1:
         return OperationPlan("identity", node.inputs[:1])
+    if live := live_inputs(node, "lengths"):
+        plan = OperationPlan("slice", node.inputs[:1], attributes={"axis": axis}, outputs=len(node.outputs))
+        return with_live_numbers(plan, live, single=False)
     lengths = node.integers("split", 1)
     if lengths is None:
         return OperationPlan(
@@ -170,6 +180,10 @@ def read_pad(node: Node) -> OperationPlan:
     """Turn a Pad with constant margins into a pad."""
     node.require("mode", *_MODES)
     mode, rank = _MODES[node.attributes.get("mode", "constant")], node.rank()
+    if value_live := live_inputs(node, "value", first=2):
+        plan = read_pad(replace(node, inputs=(*node.inputs[:2], "", *node.inputs[3:])))
+        others = {name: value for name, value in plan.attributes.items() if name != "value"}
+        return with_live_numbers(replace(plan, attributes=others), value_live)
     value = node.numbers(2, "value")
     number = float(node.attributes.get("value", 0.0) if value is None else value.reshape(()))
     if node.has(1) and node.constant(1) is None and not node.has(3):

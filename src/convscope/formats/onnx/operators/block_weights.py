@@ -19,9 +19,7 @@ def read_block_product(node: Node) -> list[OperationPlan]:
     rows, columns = (int(node.attributes.get(name, 0)) for name in ("N", "K"))
     codes, scales, zeros = node.constant(1), node.constant(2), node.constant(3)
     if codes is None or scales is None or (node.has(3) and zeros is None):
-        raise node.refusal(
-            "its weights or scales are worked out while the network runs: store them in the file"
-        )
+        raise node.refusal(_LIVE)
     if bits not in (2, 4, 8) or node.has(4):
         raise node.refusal("its weights have 2, 4 or 8 bits, in their own order (no g_idx), or are not read")
     blocks = -(-columns // max(1, block))
@@ -39,6 +37,83 @@ def read_block_product(node: Node) -> list[OperationPlan]:
     if not node.has(5):
         return [product]
     return [product, OperationPlan("add", ("", node.inputs[5]))]
+
+
+@reads("MatMulBnb4", inputs=3)
+def read_table_product(node: Node) -> OperationPlan:
+    """Turn onnxruntime's MatMulBnb4 into a product with what its codes stand for: entries of a table, by block."""
+    block, kind = (int(node.attributes.get(name, 0)) for name in ("block_size", "quant_type"))
+    rows, columns = (int(node.attributes.get(name, 0)) for name in ("N", "K"))
+    node.require("quant_type", *range(len(_TABLES)))
+    node.require("training_mode", 0)
+    codes, scales = node.constant(1), node.constant(2)
+    if codes is None or scales is None:
+        raise node.refusal(_LIVE)
+    count = rows * columns
+    if min(rows, columns, block) < 1 or codes.size != -(-count // 2) or scales.size != -(-count // block):
+        raise node.refusal(f"its weights are not {rows} x {columns} in blocks of {block}")
+
+    def load() -> Array:
+        stored = codes.array.reshape(-1)
+        numbers = _TABLES[kind][np.stack([stored >> 4, stored & 15], 1).reshape(-1)[:count]]
+        weights: Array = numbers * scales.array.reshape(-1).astype(np.float32).repeat(block)[:count]
+        return weights.reshape(rows, columns)
+
+    weight = node.derived("weight", (rows, columns), load)
+    turned = {"transpose": True} if node.attributes.get("transB", 1) else {}
+    return OperationPlan("matmul", node.inputs[:1], {"weight": weight}, turned)
+
+
+_FOURS = np.array([0, 0.0625 / 12, 8 / 12, 1, 4 / 12, 6 / 12, 2 / 12, 3 / 12], np.float32)
+_NORMALS = (
+    *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635),
+    *(-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725),
+    *(0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941),
+    *(0.7229568362236023, 1.0),
+)
+_TABLES = (np.concatenate([_FOURS, -_FOURS]), np.array(_NORMALS, np.float32))
+"""What bitsandbytes' codes of four bits stand for: FP4, and NF4 (Dettmers et al., *QLoRA*, 2023)."""
+
+
+@reads("GatherBlockQuantized", inputs=3)
+def read_block_rows(node: Node) -> OperationPlan:
+    """Turn onnxruntime's GatherBlockQuantized into a look-up among what its codes stand for."""
+    codes, scales, zeros = node.constant(0), node.constant(2), node.constant(3)
+    if codes is None or scales is None or (node.has(3) and zeros is None):
+        raise node.refusal(_LIVE)
+    packed = codes.type == UINT8
+    bits = int(node.attributes.get("bits", 4)) if packed else 8
+    if bits not in (2, 4, 8):
+        raise node.refusal(f"its codes have {bits} bits")
+    shape = (*codes.shape[:-1], codes.shape[-1] * 8 // bits)
+    along, axis = (
+        int(node.attributes.get(name, usual)) % len(shape)
+        for name, usual in (("quantize_axis", 1), ("gather_axis", 0))
+    )
+    block = int(node.attributes.get("block_size", 128)) or shape[along]
+    middle = 2 ** (bits - 1) if packed else 0
+
+    def spread(numbers: Array) -> Array:
+        for at, size in enumerate(shape):
+            if numbers.shape[at] != size:
+                numbers = numbers.repeat(block if at == along else size, at)
+        parts: Array = numbers[tuple(slice(size) for size in shape)]
+        return parts
+
+    def numbers_of(stored: Constant) -> Array:
+        numbers: Array = _unpacked(stored.array, bits) if packed else stored.array.astype(np.float32)
+        return numbers.reshape(*stored.shape[:-1], -1)
+
+    def load() -> Array:
+        center = middle if zeros is None else spread(numbers_of(zeros)[..., : scales.shape[-1]])
+        rows: Array = (numbers_of(codes) - center) * spread(scales.array.astype(np.float32))
+        return rows
+
+    table = node.derived("rows", shape, load)
+    return OperationPlan("gather", (table, node.inputs[1]), attributes={"axis": axis})
+
+
+_LIVE = "its weights or scales are worked out while the network runs: store them in the file"
 
 
 def _zeros(zeros: Constant | None, rows: int, blocks: int, bits: int) -> Array:

@@ -34,11 +34,11 @@ def read_fourier_transform(node: Node) -> OperationPlan:
 @reads("STFT", inputs=2)
 def read_short_time_transform(node: Node) -> list[OperationPlan]:
     """Turn an STFT into frames of a signal, times its window where it has one, and a DFT of each."""
-    shape, step = node.shape(0) or (), node.known(1, "frame_step")
+    shape, step = node.shape(0) or (), node.numbers(1, "frame_step")
     onesided = bool(node.attributes.get("onesided", 1))
     if step is None or len(shape) != 3 or shape[-1] not in (1, 2) or (onesided and shape[-1] == 2):
         raise node.refusal(f"it transforms {shape} one-sided, or what is no complex number")
-    length = node.known(3, "frame_length")
+    length = node.numbers(3, "frame_length")
     frame = int((node.shape(2) or (0,))[0] if length is None else length.reshape(()))
     if not 0 < frame <= shape[1] or int(step.reshape(())) < 1:
         raise node.refusal(f"its frames are of {frame}, each {int(step.reshape(()))} behind the one before")

@@ -24,7 +24,7 @@ def read_fused_convolution(node: Node) -> Plans:
     plans = [read_convolution(replace(node, inputs=node.inputs[:3]))]
     if node.has(3):
         plans.append(OperationPlan("add", ("", node.inputs[3])))
-    return [*plans, *_activation(node, tuple(node.attributes.get("activation_params", ())))]
+    return [*plans, *activation_of(node, tuple(node.attributes.get("activation_params", ())))]
 
 
 @reads("NhwcFusedConv", "NhwcConv", inputs=2)
@@ -33,7 +33,7 @@ def read_channels_last_convolution(node: Node) -> Plans:
     plans = channels_first(node, [read_convolution(replace(node, inputs=node.inputs[:3]))], always=True)
     if node.has(3):
         plans.append(OperationPlan("add", ("", node.inputs[3])))
-    return [*plans, *_activation(node, tuple(node.attributes.get("activation_params", ())))]
+    return [*plans, *activation_of(node, tuple(node.attributes.get("activation_params", ())))]
 
 
 @reads("FusedGemm", inputs=2)
@@ -42,7 +42,7 @@ def read_fused_gemm(node: Node) -> Plans:
     names = ("activation_alpha", "activation_beta", "activation_gamma")
     return [
         *read_gemm(node),
-        *_activation(node, tuple(node.attributes[name] for name in names if name in node.attributes)),
+        *activation_of(node, tuple(node.attributes[name] for name in names if name in node.attributes)),
     ]
 
 
@@ -110,7 +110,8 @@ def read_skip_rms_norm(node: Node) -> Plans:
     return [OperationPlan("add", terms, label=added), norm]
 
 
-def _activation(node: Node, numbers: Sequence[float]) -> Plans:
+def activation_of(node: Node, numbers: Sequence[float]) -> Plans:
+    """Return the activation that a node has behind it, with the numbers it takes."""
     name = node.attributes.get("activation", "")
     if not name:
         return []

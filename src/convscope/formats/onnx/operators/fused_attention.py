@@ -10,6 +10,7 @@ import numpy as np
 
 from convscope.formats.onnx.constants import Array, Constant
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.parameters import inputs_by_role
 from convscope.formats.onnx.operators.registry import reads
 from convscope.formats.operation_plan import OperationPlan
 
@@ -55,8 +56,12 @@ def read_attention_of_heads(node: Node) -> Plans:
     names: list[str] = []
     ranks = [node.rank(at) if node.has(at) else 0 for at in range(3)]
     biases = node.constant(3)
+    if ranks in ([5, 0, 0], [3, 5, 0]) and not node.has(3):
+        plans, packed = _unpacked(node, ranks.index(5))
+        length = _length(node, ranks.index(5), 1)
+        return _attention(node, plans, packed, (), (4, length))
     if ranks not in ([3, 3, 3], [3, 4, 4]):
-        raise node.refusal("its queries, keys and values are packed together")
+        raise node.refusal("its queries, keys and values are packed together, with biases")
     if node.has(3) and (biases is None or ranks[1] == 4):
         raise node.refusal("its biases are worked out while the network runs, or its keys have heads already")
     start = 0
@@ -75,6 +80,47 @@ def read_attention_of_heads(node: Node) -> Plans:
     past = node.inputs[6:8] if node.has(6) and node.has(7) else ()
     length = _length(node, 1, -2) + (_length(node, 6, -2) if past else 0)
     return _attention(node, plans, names, past, (4, length))
+
+
+@reads("GroupQueryAttention", inputs=1)
+def read_attention_of_groups(node: Node) -> OperationPlan:
+    """Turn a GroupQueryAttention into one."""
+    for name, usual in (("qk_output", 0), ("sliding_window_cache", 0), ("k_quant_type", "NONE")):
+        node.require(name, usual)
+    node.require("v_quant_type", "NONE")
+    if any(node.has(at) for at in (12, 13, 14, 15)) or not (node.has(5) and node.has(6)):
+        raise node.refusal("its keys are kept as codes or are normalized, or it has no lengths")
+    roles = ("key", "value", "past_key", "past_value")
+    more = ("cosine", "sine", "positions", "mask", "sink")
+    given = inputs_by_role(node, *roles) | inputs_by_role(node, *more, first=7)
+    attributes: dict[str, Any] = {
+        "given": tuple(given),
+        "heads": int(node.attributes["num_heads"]),
+        "key_heads": int(node.attributes["kv_num_heads"]),
+        "window": int(node.attributes.get("local_window_size", -1)),
+        "cap": float(node.attributes.get("softcap", 0.0)),
+        "rotates": bool(node.attributes.get("do_rotary", 0)),
+        "interleaved": bool(node.attributes.get("rotary_interleaved", 0)),
+        "causal": bool(node.attributes.get("causal", 1)),
+        "smooth": bool(node.attributes.get("smooth_softmax", 0) > 0),
+    }
+    if scale := float(node.attributes.get("scale", 0.0)):
+        attributes["scale"] = scale
+    read = (node.inputs[0], *node.inputs[5:7], *given.values())
+    return OperationPlan("grouped_query_attention", read, attributes=attributes, outputs=3)
+
+
+def _unpacked(node: Node, index: int) -> tuple[Plans, list[str]]:
+    """Return plans that take an input of (batch, places, heads, 2 or 3 things, features) apart."""
+    plans: Plans = []
+    names = list(node.inputs[:index])
+    for at in range(3 - index):
+        plans += [
+            _slice(node.inputs[index], at, at + 1, 3),
+            OperationPlan("reshape", ("",), attributes={"shape": (0, 0, -1)}),
+        ]
+        names.append(f"#{len(plans) - 1}")
+    return plans, names
 
 
 def _attention(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from convscope.formats.onnx.element_types import INT64
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.parameters import live_inputs, with_live_numbers
 from convscope.formats.onnx.operators.registry import READERS, reads, writes
 from convscope.formats.onnx.writer import BOOL, FLOAT, Part
 from convscope.formats.operation_plan import OperationPlan
@@ -137,12 +139,15 @@ def read_scatter_nd(node: Node) -> OperationPlan:
 @reads("OneHot", inputs=3)
 def read_one_hot(node: Node) -> OperationPlan:
     """Turn a OneHot into one."""
-    depth = node.numbers(1, "depth")
-    attributes = {
-        "depth": int(np.asarray(depth).reshape(())),
-        "axis": int(node.attributes.get("axis", -1)),
-    }
-    return OperationPlan("one_hot", (node.inputs[0], node.inputs[2]), attributes=attributes)
+    plan = OperationPlan(
+        "one_hot",
+        (node.inputs[0], node.inputs[2]),
+        attributes={"axis": int(node.attributes.get("axis", -1))},
+    )
+    if live := live_inputs(node, "depth"):
+        return with_live_numbers(plan, live)
+    depth = {"depth": int(np.asarray(node.numbers(1, "depth")).reshape(()))}
+    return replace(plan, attributes={**plan.attributes, **depth})
 
 
 @writes("one_hot")
@@ -161,8 +166,9 @@ def read_cumulate(node: Node) -> OperationPlan:
         "exclusive": bool(node.attributes.get("exclusive", 0)),
         "reverse": bool(node.attributes.get("reverse", 0)),
     }
-    axis = node.numbers(1, "axis")
-    attributes["axis"] = int(np.asarray(axis).reshape(()))
+    if live := live_inputs(node, "axis"):
+        return with_live_numbers(OperationPlan("cumulate", node.inputs[:1], attributes=attributes), live)
+    attributes["axis"] = int(np.asarray(node.numbers(1, "axis")).reshape(()))
     return OperationPlan("cumulate", node.inputs[:1], attributes=attributes)
 
 
@@ -247,8 +253,9 @@ def read_find_distinct(node: Node) -> OperationPlan:
 def read_triangle(node: Node) -> OperationPlan:
     """Turn a Trilu into what lies above or below a diagonal."""
     operator = "triu" if node.attributes.get("upper", 1) else "tril"
-    if node.has(1) and node.constant(1) is None:
-        raise node.refusal("its diagonal is worked out while the network runs: store it in the file")
+    if live := live_inputs(node, "diagonal"):
+        upper = {"upper": operator == "triu"}
+        return with_live_numbers(OperationPlan("triangle", node.inputs[:1], attributes=upper), live)
     offset = node.numbers(1, "diagonal")
     diagonal = 0 if offset is None else int(offset.reshape(()))
     return OperationPlan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from convscope.formats.onnx.node import Node
@@ -46,9 +47,24 @@ def with_numbers(
     return OperationPlan("dynamic", (node.inputs[0], node.inputs[index]), attributes=settings)
 
 
+def live_inputs(node: Node, *roles: str, first: int = 1) -> dict[str, str]:
+    """Return those of the node's inputs that are worked out while the network runs, by the roles they have."""
+    given = inputs_by_role(node, *roles, first=first)
+    return {role: name for role, name in given.items() if name not in node.constants}
+
+
+def with_live_numbers(plan: OperationPlan, live: Mapping[str, str], *, single: bool = True) -> OperationPlan:
+    """Return an operation whose settings of these roles are worked out while the network runs: one number each."""
+    if not live:
+        return plan
+    settings = {**plan.attributes, "kind": plan.kind, "roles": tuple(live)}
+    settings["single" if single else "numbers"] = tuple(live)
+    return replace(plan, kind="dynamic", inputs=(*plan.inputs, *live.values()), attributes=settings)
+
+
 @writes("dynamic")
 def write_dynamic(part: Part) -> None:
     """Write the operation that has its parameters from values."""
-    if part.attributes.get("numbers"):
-        raise part.refusal(f"its {part.attributes['numbers'][0]} is worked out while the network runs")
+    if live := (*part.attributes.get("numbers", ()), *part.attributes.get("single", ())):
+        raise part.refusal(f"its {live[0]} is worked out while the network runs")
     WRITERS[part.attributes["kind"]](part.with_values())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convscope.formats.onnx.constants import named_type
-from convscope.formats.onnx.element_types import BITS, range_of
+from convscope.formats.onnx.element_types import BITS, FLOAT8E8M0, NAMES, SMALL_FLOATS, range_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.parameters import inputs_by_role, with_parameters
 from convscope.formats.onnx.operators.registry import (
@@ -20,11 +20,21 @@ from convscope.formats.operation_plan import OperationPlan
 
 @reads("QuantizeLinear", inputs=2)
 def read_quantize(node: Node) -> OperationPlan:
-    """Turn a QuantizeLinear into rounding to the whole numbers of its type."""
+    """Turn a QuantizeLinear into rounding to the whole numbers of its type, or to a small float's numbers."""
+    if node.output_types[0] in SMALL_FLOATS - {FLOAT8E8M0}:
+        return _to_small_floats(node)
     node.require("saturate", 1)
     return with_parameters(
         node, "quantize", inputs_by_role(node, "scale", "zero"), _bounds(node) | _axis(node)
     )
+
+
+def _to_small_floats(node: Node) -> OperationPlan:
+    zero = node.constant(2)
+    if node.has(2) and (zero is None or zero.array.any()):
+        raise node.refusal("its zero point is not 0, and floats have no other")
+    settings = {"type": NAMES[node.output_types[0]], "saturate": bool(node.attributes.get("saturate", 1))}
+    return with_parameters(node, "quantize", inputs_by_role(node, "scale"), settings | _axis(node))
 
 
 @reads("DequantizeLinear", inputs=2)
@@ -48,6 +58,8 @@ def _bounds(node: Node) -> dict[str, Any]:
 @writes("quantize")
 def write_quantize(part: Part) -> None:
     """Write the rounding of eight bits with floats."""
+    if part.attributes.get("type"):
+        raise part.refusal("it rounds to small floats, which came with a later version of ONNX")
     scale, step = (_written_scales(part, role) for role in ("scale", "step"))
     steps = part.step("Div", part.inputs[0], step or scale)
     if step:

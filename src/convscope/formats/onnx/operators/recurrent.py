@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from convscope.formats.onnx.constants import Array, Constant
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.parameters import inputs_by_role, with_parameters
 from convscope.formats.onnx.operators.registry import reads, writes
@@ -38,9 +43,34 @@ def read_recurrent(node: Node) -> OperationPlan:
     return with_parameters(node, "recurrent_sequence", roles, attributes, inputs=read, outputs=makes)
 
 
+@reads("DynamicQuantizeLSTM", inputs=3)
+def read_quantized_recurrent(node: Node) -> OperationPlan:
+    """Turn onnxruntime's DynamicQuantizeLSTM into an LSTM with what its weights' codes stand for."""
+    names = list(node.inputs[:8])
+    for at, codes_at in ((8, 1), (10, 2)):
+        codes, scale, zero = (node.constant(index) for index in (codes_at, at, at + 1))
+        if codes is None or scale is None or zero is None:
+            raise node.refusal("its weights are worked out while the network runs: store them in the file")
+        directions, rows, columns = codes.shape
+        load = partial(_turned, codes, scale, zero)
+        names[codes_at] = node.derived(f"weight {codes_at}", (directions, columns, rows), load)
+    plan = read_recurrent(replace(node, type_name="LSTM", inputs=tuple(names)))
+    return replace(plan, attributes={**plan.attributes, "in_codes": True})
+
+
+def _turned(codes: Constant, scale: Constant, zero: Constant) -> Array:
+    """Return weights (directions, gates x features, inputs) of codes that have inputs before gates."""
+    directions = codes.shape[0]
+    scales, zeros = (one.array.reshape(directions, 1, -1).astype(np.float32) for one in (scale, zero))
+    weights: Array = ((codes.array.astype(np.float32) - zeros) * scales).transpose(0, 2, 1)
+    return weights
+
+
 @writes("recurrent_sequence")
 def write_recurrent(part: Part) -> None:
     """Write an RNN, a GRU or an LSTM."""
+    if part.attributes.get("in_codes"):
+        raise part.refusal("it rounds what it multiplies; save a .convscope instead")
     given = dict(zip(part.attributes.get("given", ()), part.inputs[1:], strict=True))
     if "lengths" in given:
         given["lengths"] = part.step("Cast", given["lengths"], to=6)

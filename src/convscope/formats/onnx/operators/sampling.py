@@ -10,7 +10,12 @@ import numpy as np
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.aten import ATEN
 from convscope.formats.onnx.operators.convolution import convolution_window, padding_of
-from convscope.formats.onnx.operators.parameters import inputs_by_role, with_parameters
+from convscope.formats.onnx.operators.parameters import (
+    inputs_by_role,
+    live_inputs,
+    with_live_numbers,
+    with_parameters,
+)
 from convscope.formats.onnx.operators.registry import reads, writes
 from convscope.formats.onnx.writer import Part
 from convscope.formats.operation_plan import OperationPlan
@@ -118,17 +123,18 @@ def read_roi_pool(node: Node) -> OperationPlan:
 
 @reads("NonMaxSuppression", inputs=2)
 def read_suppression(node: Node) -> OperationPlan:
-    """Turn a NonMaxSuppression into one; its limits must be stored."""
-    limits = {
-        name: limit
+    """Turn a NonMaxSuppression into one; its limits may be inputs of the network."""
+    live = live_inputs(node, "most", "overlap", "least", first=2)
+    stored = {
+        name: limit.array.reshape(())
         for at, name in ((2, "most"), (3, "overlap"), (4, "least"))
-        if (limit := node.numbers(at, f"limit, input {at},")) is not None
+        if (limit := node.constant(at)) is not None
     }
     attributes: dict[str, Any] = {
-        name: (int if name == "most" else float)(value.reshape(())) for name, value in limits.items()
+        name: (int if name == "most" else float)(value) for name, value in stored.items()
     }
     attributes["centered"] = bool(node.attributes.get("center_point_box", 0))
-    return OperationPlan("suppress_boxes", node.inputs[:2], attributes=attributes)
+    return with_live_numbers(OperationPlan("suppress_boxes", node.inputs[:2], attributes=attributes), live)
 
 
 @writes("suppress_boxes")
