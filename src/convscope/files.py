@@ -157,7 +157,7 @@ def written_first(text: str, path: Path) -> bool:
     if path.exists():
         return False
     with _partial_of(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(with_escapes(text), encoding="utf-8")
         to_disk(partial)
         try:
             path.hardlink_to(partial)
@@ -209,7 +209,12 @@ _SWEPT: set[Path] = set()
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
     """Write a text file, whole or not at all; PictureError where that is impossible."""
     with saved(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.write_text(with_escapes(text), encoding="utf-8", newline="\n")
+
+
+def with_escapes(text: str) -> str:
+    """Return text that UTF-8 can hold: a byte of a file's name that is none becomes JSON's escape for it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_disk(path: Path) -> None:

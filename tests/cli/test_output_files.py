@@ -1,5 +1,6 @@
 """Nothing is written over: files that are there stay, files that a command reads stay even when it is forced."""
 
+import json
 import os
 import resource
 import shutil
@@ -255,6 +256,28 @@ def test_a_name_that_is_a_link_to_itself_or_no_text_is_no_fault(here: Path) -> N
     odd = os.fsdecode(b"\xff\xfe.png")
     shutil.copy("photo.png", odd)
     result = run(["values", "NETWORK", odd, "prob"], "-o", "chart.png")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_names_that_are_no_text_of_one_line_go_through_every_file_and_stream(here: Path) -> None:
+    """A folder whose pictures' names are no UTF-8, a network's name as long as a file system takes, a new line."""
+    odd = os.fsdecode(b"\xff\xfe.png")
+    (here / "odd").mkdir()
+    for name in (odd, "plain.png", "new\nline.png"):
+        shutil.copy("photo.png", here / "odd" / name)
+    for words in (
+        ["survey", "NETWORK", "--photographs", "odd", "-o", "survey.html"],
+        ["examples", "NETWORK", "conv1:0", "--photographs", "odd", "-o", "examples.png"],
+    ):
+        result = run(words)
+        assert result.exit_code == 0, result.stderr
+    answers = json.loads(run(["classify", "NETWORK", f"odd/{odd}", "--json"]).stdout)
+    assert [answer["picture"] for answer in answers] == [f"odd/{odd}"]
+    result = run(["values", "NETWORK", f"odd/{odd}", "prob"], "-o", "two\nlines.png")
+    assert result.exit_code == 0 and result.stdout.splitlines() == ["two\\nlines.png"]
+    network = "鳥" * 80 + ".onnx"
+    convscope.open_network("planted").save(network)
+    result = run(["see", network, "conv2:0", "--steps=1", "--size=32", "-o", "seen.png"])
     assert result.exit_code == 0, result.stderr
 
 

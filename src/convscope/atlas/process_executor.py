@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from threading import Thread
 from typing import Any, TypeVar
 
 import torch
+
+from convscope.errors import ConvscopeWarning
 
 _Result = TypeVar("_Result")
 
@@ -71,8 +74,12 @@ class _Processes(Executor):
 
 
 def _begin(ended: Connection) -> None:
-    """Prepare a process: the pipe says when the other one has ended it, or is gone; Ctrl-C is the other one's."""
+    """Prepare a process: the pipe says when the other one has ended it, or is gone; Ctrl-C is the other one's.
+
+    What is to be known of a network has been said where it was opened first.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore", ConvscopeWarning)
     torch.set_num_threads(1)
     Thread(target=_exit_with, args=(ended,), daemon=True).start()
 

@@ -7,7 +7,14 @@ import click
 from convscope.cli.looking import bare_option, theme_option
 from convscope.cli.options import Opening, json_option, network_options, output_option
 from convscope.cli.pictures import pictures_named
-from convscope.cli.result_paths import file_name, interrupted, place, print_json, printable, save_picture
+from convscope.cli.result_paths import (
+    file_name,
+    interrupted,
+    place,
+    print_json,
+    printable_lines,
+    save_picture,
+)
 
 
 @click.command()
@@ -47,7 +54,7 @@ def importance(
     result = importance_of(opened, layer, source, target, **look)  # type: ignore[arg-type]
     facts = result.to_dict()
     if not as_json:
-        click.echo(printable(str(result)))
+        click.echo(printable_lines(str(result)))
     if output:
         path, chart = place(output, file_name(opened.name, layer, "importance")), result._picture
         chart.save(path) if as_json else save_picture(chart, path)

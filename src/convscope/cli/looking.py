@@ -30,6 +30,7 @@ from convscope.cli.result_paths import (
     place,
     print_json,
     printable,
+    printable_lines,
     progress_bar,
     save_picture,
 )
@@ -86,7 +87,7 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
         print_json({"network": opened.name, "layers": rows, **totals})
         return
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    heading, *lines = printable(table.to_text(width)).splitlines()
+    heading, *lines = printable_lines(table.to_text(width)).splitlines()
     click.echo("\n".join([click.style(heading, bold=True), *lines]))
 
 

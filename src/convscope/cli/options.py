@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from convscope.cli.result_paths import note
+from convscope.files import user_path
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -332,6 +333,9 @@ def weights_of(texts: Sequence[str], option: str = "--layer") -> dict[str, float
     """Return addresses, or pictures, with their weights from ``ADDRESS[=WEIGHT]``."""
     weights = {}
     for text in texts:
+        if user_path(text).is_file():  # whose name may hold a =
+            weights[text] = 1.0
+            continue
         address, _, weight = text.rpartition("=")
         try:
             weights[address or text] = float(weight) if address else 1.0

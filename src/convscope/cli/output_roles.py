@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.result_paths import printable
+from convscope.cli.result_paths import printable_lines
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -26,7 +26,7 @@ def say_outputs(network: Network, photograph: InputLike, *, top: int, quiet: boo
             heading,
             *lines,
         ) in words.values():  # a detector's outputs, scores and corners, tell of the same boxes
-            click.echo(printable("\n".join([heading, *(lines if lines not in said else ())])))
+            click.echo(printable_lines("\n".join([heading, *(lines if lines not in said else ())])))
             said.append(lines)
     outputs = [
         {"name": output.name, "role": output.role, "shape": output.shape, "says": words[output.name][1:]}

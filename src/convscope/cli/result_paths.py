@@ -15,7 +15,7 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import FileState, destination, user_path, write_text, writing
+from convscope.files import FileState, destination, user_path, with_escapes, write_text, writing
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -132,8 +132,15 @@ def _may_be_written(path: Path) -> bool:
 
 
 def printable(text: object) -> str:
-    """Return text that a terminal shows and never obeys: names in a stranger's file may hold control characters."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in str(text))
+    """Return a line that a terminal shows and never obeys: names in a stranger's file may hold control characters."""
+    return "".join(
+        letter if letter.isprintable() else "\\n" if letter == "\n" else "�" for letter in str(text)
+    )
+
+
+def printable_lines(text: object) -> str:
+    """Return text of several lines, each of them `printable`."""
+    return "\n".join(map(printable, str(text).split("\n")))
 
 
 def save_picture(picture: Picture, path: Path, brief: str = "") -> Path:
@@ -165,11 +172,8 @@ def print_json(result: dict[str, Any] | list[dict[str, Any]]) -> None:
     notes = settings().notes
     rows = result if isinstance(result, list) else [result]
     rows_with_notes = [row | {"notes": notes} for row in rows]
-    click.echo(
-        json.dumps(
-            rows_with_notes if isinstance(result, list) else rows_with_notes[0], ensure_ascii=False, indent=2
-        )
-    )
+    shown = rows_with_notes if isinstance(result, list) else rows_with_notes[0]
+    click.echo(with_escapes(json.dumps(shown, ensure_ascii=False, indent=2)))
 
 
 def say(words: str) -> None:
@@ -181,19 +185,19 @@ def say(words: str) -> None:
 def hint(words: str) -> None:
     """Say on stderr what to do next."""
     if not settings().quiet:
-        click.echo(printable(words), err=True)
+        click.echo(printable_lines(words), err=True)
 
 
 def end_interrupted(kept: str) -> NoReturn:
     """Say what an interrupted command has kept, and end with Ctrl-C's exit status."""
-    click.echo(printable(f"interrupted: {kept}\nthe same command goes on from there"), err=True)
+    click.echo(printable_lines(f"interrupted: {kept}\nthe same command goes on from there"), err=True)
     sys.exit(INTERRUPTED)
 
 
 def interrupted(words: str) -> None:
     """Say what Ctrl-C left, and see to it that the command ends with status 130."""
     settings().interrupted = True
-    click.echo(printable(f"interrupted: {words}"), err=True)
+    click.echo(printable_lines(f"interrupted: {words}"), err=True)
 
 
 def progress_bar(**options: Any) -> Any:

@@ -10,7 +10,7 @@ import click
 from convscope.attribution.registry import METHODS
 from convscope.cli.options import Opening, json_option, names, network_options
 from convscope.cli.pictures import pictures_named
-from convscope.cli.result_paths import explain, print_json, printable
+from convscope.cli.result_paths import explain, print_json, printable_lines
 
 
 @click.command()
@@ -59,7 +59,7 @@ def trust(
     if as_json:
         print_json(json.loads(table.to_json()))
     else:
-        click.echo(printable(str(table)))
+        click.echo(printable_lines(str(table)))
         explain(
             f"What the maps of {methods.replace(',', ', ')} are worth on {opened.name}, for {len(named):,} pictures, "
             f"by {measures.replace(',', ', ')} and {grids} grids at most, seed {seed}"

@@ -44,7 +44,7 @@ class Block:
             arrays |= {f"{index}.{item.name}": getattr(layer, item.name) for item in fields(layer)}
         broken = {str(index): reason for index, reason in sorted(self.broken.items())}
         # One key: several are written in any order.
-        metadata = {_FACTS: json.dumps({"broken": broken}, ensure_ascii=False)}
+        metadata = {_FACTS: json.dumps({"broken": broken})}
         kept = "What was measured before is kept, and the same command goes on"
         with saved(path, SafetensorError, then=kept) as partial:
             save_file(

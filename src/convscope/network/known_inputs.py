@@ -104,3 +104,10 @@ def without_guessed_scale(spec: InputSpec) -> InputSpec:
     if np.any(spec.mean) or spec.provenance.get("mean") != "you" or "input_scale" not in spec.guesses:
         return spec
     return spec.replace(because=f"{GUESS}, as no mean is subtracted", input_scale=1.0)
+
+
+def of_bytes(spec: InputSpec) -> InputSpec:
+    """Return the spec of a network whose input is of bytes: a picture's own numbers, whatever was guessed."""
+    if "raw_scale" not in spec.guesses:
+        return spec
+    return spec.replace(because="the input's type, bytes", raw_scale=255.0, mean=(), input_scale=1.0)

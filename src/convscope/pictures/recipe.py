@@ -23,6 +23,7 @@ from PIL import Image
 from convscope._version import __version__
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import RecipeError, did_you_mean
+from convscope.files import with_escapes
 
 KEY = "convscope"
 EXIF, USER_COMMENT = 0x8769, 0x9286
@@ -84,10 +85,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON, the same for the same recipe."""
-        text = json.dumps(asdict(self), ensure_ascii=False, separators=(", ", ": "))
-        return text.encode(
-            "utf-8", "backslashreplace"
-        ).decode()  # a file's name need not be UTF-8: JSON's \\udcff
+        return with_escapes(json.dumps(asdict(self), ensure_ascii=False, separators=(", ", ": ")))
 
     @classmethod
     @arguments_in_words

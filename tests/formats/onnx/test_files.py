@@ -269,6 +269,17 @@ def test_what_it_eats_is_told_or_said_to_be_a_guess(tmp_path) -> None:
         255.0,
         "divided by 255 inside the network",
     )
+    nodes = [helper.make_node("Cast", ["x"], ["f"], to=1), *small().graph.node]
+    nodes[1].input[0] = "f"
+    bytes_in = small()
+    del bytes_in.graph.node[:]
+    bytes_in.graph.node.extend(nodes)
+    bytes_in.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    network = open_network(written(bytes_in, tmp_path / "bytes.onnx"))
+    assert (
+        network.input_spec.note is not None and "0..255" in network.input_spec.note
+    )  # the order is a guess still
+    assert network.preprocess(np.full((8, 8, 3), 200, np.uint8)).unique().tolist() == [200.0]
 
 
 def test_labels_in_the_metadata(tmp_path) -> None:

@@ -11,10 +11,17 @@ from graph_def_writer import GraphWriter
 
 
 def eaten(
-    folder: Path, *, scope: str = "net", shape: tuple[int, ...] | None = (-1, 64, 48, 3), **arithmetic: float
+    folder: Path,
+    *,
+    scope: str = "net",
+    shape: tuple[int, ...] | None = (-1, 64, 48, 3),
+    dtype: str = "DT_FLOAT",
+    **arithmetic: float,
 ) -> InputSpec:
     g = GraphWriter()
-    x = g.placeholder(shape=shape)
+    x = g.node("Placeholder", "input", dtype=dtype, shape=shape)
+    if dtype != "DT_FLOAT":
+        x = g.node("Cast", "cast", x, SrcT=dtype, DstT="DT_FLOAT")
     for op, number in arithmetic.items():
         x = g.node(op, op.lower(), x, g.const(f"{op}/y", np.float32(number)))
     weights = g.weights("w", 3, 3, 3, 4)
@@ -32,6 +39,13 @@ def test_the_size_is_the_inputs_and_the_rest_a_guess(tmp_path: Path) -> None:
     spec = eaten(tmp_path)
     assert spec.size == (64, 48) and spec.layout == "NHWC" and spec.shape == (1, 64, 48, 3)
     assert guesses(spec) == {"channel_order", "raw_scale", "mean", "input_scale", "resize", "crops"}
+
+
+def test_an_input_of_bytes_gets_the_pictures_own_numbers(tmp_path: Path) -> None:
+    spec = eaten(tmp_path, dtype="DT_UINT8")
+    assert (spec.raw_scale, spec.mean, spec.input_scale) == (255.0, (), 1.0)
+    assert "bytes" in spec.provenance["raw_scale"]
+    assert eaten(tmp_path, dtype="DT_UINT8", RealDiv=255.0).raw_scale == 255.0
 
 
 @pytest.mark.parametrize(

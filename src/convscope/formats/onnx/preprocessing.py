@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError
+from convscope.formats.onnx.element_types import UINT8
+from convscope.formats.onnx.inputs import input_types
 from convscope.formats.onnx.metadata import metadata, stated_input
 from convscope.formats.protobuf.message import Message
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
-from convscope.network.known_inputs import KNOWN, guess_caffe_input
+from convscope.network.known_inputs import KNOWN, guess_caffe_input, of_bytes
 from convscope.network.outputs import find_outputs
 from convscope.network.own_normalization import with_own_normalization
 from convscope.network.parameters import Shape
@@ -36,7 +38,7 @@ _RANGES: dict[str, dict[str, Any]] = {
 
 def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | None:
     """Return what the network expects, each field with where it was found; None where it expects no picture."""
-    shape = next(iter(graph.inputs.values()), ())
+    name, shape = next(iter(graph.inputs.items()), ("", ()))
     layout = _layout(shape)
     if layout is None:
         return None
@@ -45,6 +47,8 @@ def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | Non
     if model.producer_name == "onnx-caffe2" and layout == "NCHW":
         published = guess_caffe_input(shape, graph.name)
         spec = published if published.provenance["mean"] == KNOWN else spec
+    if input_types(model).get(name) == UINT8:
+        spec = of_bytes(spec)
     if stated := stated_input(model) or _metadata_fields(model, spec.channels):
         try:
             spec = spec.replace(because="the file", **{**stated, "size": spec.size})

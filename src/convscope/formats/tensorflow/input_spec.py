@@ -14,7 +14,7 @@ from convscope.formats.tensorflow.axes import looks_channels_last, picture_chann
 from convscope.formats.tensorflow.node import Node
 from convscope.network.graph import Graph
 from convscope.network.input_spec import ChannelOrder, InputSpec
-from convscope.network.known_inputs import KNOWN, plain_spec
+from convscope.network.known_inputs import KNOWN, of_bytes, plain_spec
 from convscope.network.labels import Label, imagenet_labels, inception_labels
 from convscope.network.parameters import Shape
 
@@ -84,6 +84,8 @@ def find_input_spec(
         spec = spec.replace(because=KNOWN, **published)
     if ranged is not None and (graph.producers or published):
         spec = spec.replace(because=ranged[1], **ranged[0])
+    if any(node.name == name and node.text("dtype") == "DT_UINT8" for node in nodes):
+        spec = of_bytes(spec)
     return spec
 
 
