@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from torch import Tensor
 
@@ -21,6 +21,9 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions
 from convscope.presentation.animation import Frame, Frames
 from convscope.progress import progress_bar
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
 
 State: TypeAlias = dict[str, Tensor]
 """All that is needed to go on from a step, as tensors by name."""
@@ -53,6 +56,10 @@ AnyResumable = TypeVar("AnyResumable", bound=ResumableStep)
 
 class PictureJob(Protocol[AnyResumable]):
     """A picture that is made step by step: a dream, a style transfer."""
+
+    @property
+    def network(self) -> Network:
+        """Whose picture it is."""
 
     @property
     def recipe(self) -> Recipe:
@@ -88,9 +95,12 @@ class JobCheckpoint:
         remove(self.path)
 
 
-def checkpoint_of(recipe: Recipe) -> JobCheckpoint:
-    """Return where the state of the job with this recipe is kept; other versions' are others."""
-    key = cache_key(run_of(recipe), library_versions())
+def checkpoint_of(recipe: Recipe, network: Network) -> JobCheckpoint:
+    """Return where the state of the job with this recipe is kept; other versions' are others.
+
+    A recipe does not know a network that is in memory only, nor on which kind of device it runs: it rounds otherwise.
+    """
+    key = cache_key(run_of(recipe), network.identity, network.device.type, library_versions())
     return JobCheckpoint(cache_folder("unfinished") / f"{key}.safetensors")
 
 
@@ -153,7 +163,7 @@ def run_job(
     saved, and takes the steps of an undisturbed run; a warning says so where nothing is. KeyboardInterrupt before the
     first step.
     """
-    checkpoint = checkpoint_of(job.recipe)
+    checkpoint = checkpoint_of(job.recipe, job.network)
     state = checkpoint.load() if resume else None
     if resume and state is None:
         warn(

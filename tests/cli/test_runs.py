@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import click
 import numpy as np
@@ -35,6 +37,7 @@ class _Step:
 @dataclass
 class _Job:
     interrupted: bool = False
+    network: Any = field(default_factory=lambda: SimpleNamespace(identity="a", device=torch.device("cpu")))
     recipe: Recipe = field(default_factory=lambda: Recipe("dream"))
 
     def steps(self, resume: State | None = None) -> Iterator[_Step]:
@@ -78,7 +81,7 @@ def test_ctrl_c_ends_a_batch_and_keeps_the_frames(tmp_path: Path, capsys: pytest
     said = capsys.readouterr()
     assert begun == ["one.jpg"] and "--resume goes on" in said.err and '"losses"' in said.out
     assert film.exists() and len(list(Path(f"{film}.frames").glob("*.png"))) == 1
-    assert checkpoint_of(_Job().recipe).load() == {"index": torch.tensor(1)}
+    assert checkpoint_of(_Job().recipe, _Job().network).load() == {"index": torch.tensor(1)}
 
 
 def test_a_run_is_kept_until_its_film_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,11 +93,11 @@ def test_a_run_is_kept_until_its_film_is_written(tmp_path: Path, monkeypatch: py
         patch.setattr(animation, "write_film", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             make_pictures(["one.jpg"], technique(lambda _: _Job()), filming, **arguments)
-    assert checkpoint_of(_Job().recipe).load() == {"index": torch.tensor(1)}
+    assert checkpoint_of(_Job().recipe, _Job().network).load() == {"index": torch.tensor(1)}
     assert (tmp_path / "one.png").is_file() and len(list((tmp_path / "frames").glob("*.png"))) == 2
     make_pictures(["one.jpg"], technique(lambda _: _Job()), replace(filming, resume=True), **arguments)
     assert (tmp_path / "film.gif").is_file() and not (tmp_path / "frames").exists()
-    assert checkpoint_of(_Job().recipe).load() is None
+    assert checkpoint_of(_Job().recipe, _Job().network).load() is None
 
 
 def test_a_film_that_cannot_be_made_ends_the_command_before_it_begins() -> None:

@@ -15,12 +15,18 @@ from safetensors.torch import save_file
 from torch import nn
 
 from convscope.cache import cache_folder, cache_key
-from convscope.errors import ConvscopeWarning, RecipeError
+from convscope.dreaming.deep_dream import dream_of
+from convscope.errors import ConvscopeWarning, NetworkFileError, RecipeError
+from convscope.formats.caffe.layers import register_layer
 from convscope.formats.opening import open_network
+from convscope.formats.registration import CUSTOM_LAYERS
+from convscope.jobs import checkpoint_of
 from convscope.measuring.strongest import QUANTILES, Strongest, find_strongest, keep_strongest
 from convscope.network.network import Network
+from convscope.network.operations import OPERATIONS
 from convscope.optimization.feature_visualization import feature_visualization
 from convscope.rerunning import rerun
+from convscope.web.session import Session
 from planted import edge_picture, planted_files, planted_network
 
 
@@ -118,8 +124,12 @@ def test_names_and_notes_are_no_part_of_it_and_every_number_is() -> None:
 
 def test_strongest_activations_are_one_networks(weights: Path) -> None:
     first, second = opened(weights, "minus"), opened(weights, "times")
-    keep_strongest(first, Strongest({"a": torch.rand(4, 2, len(QUANTILES))}, 5, first.identity))
-    assert find_strongest(first) is not None
+    served = [Session(first).identity]
+    for _ in range(2):
+        keep_strongest(first, Strongest({"a": torch.rand(4, 2, len(QUANTILES))}, 5, first.identity))
+        assert find_strongest(first) is not None
+        served.append(Session(first).identity)  # a browser keeps no verdict beside other activations
+    assert len({*served}) == 3
     assert find_strongest(second) is None
 
 
@@ -198,3 +208,54 @@ def test_a_process_that_was_forked_behind_threads_gives_the_same_bits() -> None:
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+
+
+TAUGHT = """
+layer { name: "d" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 17 dim: 19 } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 4 kernel_size: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "s" type: "swish" bottom: "c" top: "s" }
+"""
+
+
+def test_a_network_with_a_taught_layer_is_as_much_the_same_as_the_function(tmp_path: Path) -> None:
+    """What was opened with one function stays so, and convscope's own operation of that name too."""
+    (tmp_path / "net.prototxt").write_text(TAUGHT)
+    x, own = torch.randn(1, 3, 17, 19), OPERATIONS["swish"]
+    networks = []
+    for function in (lambda x: x.relu(), lambda x: -x.relu(), lambda x: x.relu()):
+        register_layer("swish", function)
+        with pytest.warns(ConvscopeWarning, match="random"):
+            networks.append(open_network(tmp_path / "net.prototxt"))
+    first, second, third = networks
+    assert first.identity == third.identity != second.identity
+    convolved = first.activations(x, "c")["c"]
+    assert torch.equal(first.activations(x, "s")["s"], convolved.relu())
+    assert torch.equal(second.activations(x, "s")["s"], -convolved.relu())
+    assert OPERATIONS["swish"] is own
+    saved = second.save(tmp_path / "net.convscope")
+    assert torch.equal(open_network(saved).activations(x, "s")["s"], convolved.relu())  # as it is taught now
+    CUSTOM_LAYERS.clear()
+    with pytest.raises(
+        NetworkFileError, match=r"type 'swish' was taught where this was saved: teach it here"
+    ):
+        open_network(saved)
+
+
+def test_a_run_of_another_network_in_memory_is_not_gone_on_with(weights: Path) -> None:
+    """Nor one with another picture in memory: a page's are, all of them."""
+    of = dream_of(opened(weights, "minus"), "chelsea", "a", steps=1, size=40)
+    one, other = (open_network(Two(way), input_shape=(1, 3, 17, 19)) for way in ("minus", "times"))
+    layer = next(name for name in one.layers if name in other.layers and name != next(iter(one.graph.inputs)))
+    keys = [
+        checkpoint_of(dream_of(net, "chelsea", layer, size=40).recipe, net).path for net in (one, one, other)
+    ]
+    assert keys[0] == keys[1] != keys[2] and checkpoint_of(of.recipe, of.network).path not in keys
+    styles = [
+        np.full((30, 30, 3), level, np.uint8) * np.eye(30, dtype=np.uint8)[..., None] for level in (200, 90)
+    ]
+    made = [
+        checkpoint_of(dream_of(one, "chelsea", layer, size=40, guide=style).recipe, one).path
+        for style in styles
+    ]
+    assert made[0] != made[1]

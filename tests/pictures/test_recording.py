@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from PIL import Image
 
 import convscope
 from convscope.address import Address
@@ -55,10 +56,26 @@ def test_what_the_network_ate_and_its_labels_have_hashes() -> None:
 
 
 def test_what_is_no_data_is_named() -> None:
-    assert as_json({"labels": Path("a/b.txt"), "mean": np.zeros((3, 99, 99))}) == {
-        "labels": "a/b.txt",
-        "mean": {"not recorded": "ndarray"},
+    large = np.zeros((3, 99, 99))
+    named = as_json({"labels": Path("a/b.txt"), "mean": large, "objective": max})
+    assert named["labels"] == "a/b.txt" and named["objective"] == {
+        "not recorded": "builtin_function_or_method"
     }
+    assert named["mean"]["not recorded"] == "ndarray"
+    pictures = [open_photograph(name) for name in ("chelsea", "coffee")]
+    kinds = [
+        large,
+        large + 1,
+        large[:2],
+        torch.zeros(9),
+        torch.ones(9),
+        *pictures,
+        [large, large + 1],
+        [large, large],
+    ]
+    kinds += [[pictures[0], "a.png"], [pictures[0], "b.png"], Image.new("L", (3, 2)), Image.new("L", (2, 3))]
+    hashes = [as_json(kind)["sha256"] for kind in kinds]
+    assert len({*hashes}) == len(kinds) and hashes == [as_json(kind)["sha256"] for kind in kinds]
 
 
 def test_every_picture_file_an_argument_names_has_its_hash(photograph: Path) -> None:

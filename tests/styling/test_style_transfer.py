@@ -114,7 +114,7 @@ def test_an_interrupted_run_is_kept_and_forgotten_when_it_ends(
     ):
         half = run_job(made, stop_at(2), resume=True)
     assert half.interrupted and half.step.index == 2 and half.checkpoint.path.is_file()
-    assert half.checkpoint == checkpoint_of(recipe)
+    assert half.checkpoint == checkpoint_of(recipe, network)
     indices = list[int]()
     whole = run_job(made, lambda step: indices.append(step.index), resume=True)
     assert indices == [3, 4] and not whole.interrupted
@@ -139,7 +139,8 @@ def test_a_run_goes_on_in_other_tiles_and_not_with_other_weights(network: Networ
     recipe = style_transfer(network, *files, changes=LAYERS | {"steps": 1}).recipe
     tiled = replace(recipe, arguments={**recipe.arguments, "tile": 32})
     other = replace(recipe, arguments={**recipe.arguments, "keep_colors": True})
-    assert checkpoint_of(tiled) == checkpoint_of(recipe) != checkpoint_of(other)
+    kept = [checkpoint_of(one, network) for one in (tiled, recipe, other)]
+    assert kept[0] == kept[1] != kept[2]
 
 
 def stop_at(index: int) -> Callable[[StyleStep], None]:

@@ -33,6 +33,7 @@ from convscope.measuring.picture_list import PicturesLike, is_list, list_picture
 from convscope.network.given_input import center_input
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
+from convscope.pictures.recipe import library_versions
 from convscope.pictures.recording import picture_hash
 from convscope.progress import Watch, bars, watching
 
@@ -203,7 +204,9 @@ class _Survey:
         return cache(disconnected)
 
     def _key(self, input: Tensor, what: str, measures: Sequence[str]) -> tuple[Any, ...]:
-        return "trust", self.network.identity, picture_hash(input), what, list(measures), self.seed
+        network = (self.network.identity, self.network.device.type)  # another kind of device rounds otherwise
+        facts = (picture_hash(input), what, list(measures), self.seed)
+        return "trust", network, library_versions(), *facts
 
 
 def _path(key: str) -> Path:

@@ -31,6 +31,7 @@ from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.packed_weights import require_unpacked
+from convscope.formats.registration import opened_kind, saved_kind
 from convscope.formats.request import Request
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
@@ -214,7 +215,8 @@ def _in_todays_names(fields: dict[str, Any]) -> dict[str, Any]:
     attributes = dict(fields["attributes"])
     if isinstance(applied := attributes.get("kind"), str):
         attributes["kind"] = FORMER_KINDS.get(applied, applied)
-    return {**fields, "kind": FORMER_KINDS.get(fields["kind"], fields["kind"]), "attributes": attributes}
+    kind = opened_kind(FORMER_KINDS.get(fields["kind"], fields["kind"]))
+    return {**fields, "kind": kind, "attributes": attributes}
 
 
 def _require_runnable(graph: Graph) -> None:
@@ -239,7 +241,8 @@ def save_native(network: Network, path: Path) -> None:
     metadata = {
         "name": network.name,
         "operations": [
-            {key: _json(getattr(operation, key)) for key in _OPERATION} for operation in graph.operations
+            {key: _json(getattr(operation, key)) for key in _OPERATION} | {"kind": saved_kind(operation.kind)}
+            for operation in graph.operations
         ],
         "inputs": graph.inputs,
         "outputs": graph.outputs,

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from convscope.address import Address
 from convscope.argument_errors import arguments_in_words
@@ -164,10 +165,7 @@ def is_tensor(source: object) -> bool:
 
 def picture_hash(picture: Any) -> str | None:
     """Return the hash of an input: a photograph's, or that of a tensor's type, shape and values."""
-    if is_tensor(picture):
-        values = picture.detach().cpu().contiguous().numpy()
-        return sha256(repr((values.dtype.str, values.shape)).encode() + values.tobytes()).hexdigest()
-    return picture.sha256 if isinstance(picture, Photograph) else None
+    return _content_hash(picture) if is_tensor(picture) or isinstance(picture, Photograph) else None
 
 
 def input_spec_hash(network: Any) -> str | None:
@@ -184,7 +182,10 @@ def labels_hash(network: Any) -> str | None:
 
 
 def as_json(value: Any) -> Any:
-    """Return an argument as JSON data; one that cannot be is kept as a description, which `rerun` refuses."""
+    """Return an argument as JSON data; one that cannot be is kept as a description, which `rerun` refuses.
+
+    That has the hash of a picture's numbers: what is made of another one is another picture.
+    """
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
@@ -195,14 +196,30 @@ def as_json(value: Any) -> Any:
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
         items = [as_json(item) for item in value]
-        return next(filter(unrecordable_type, items), items)
+        if unrecordable := next(filter(unrecordable_type, items), None):
+            return {**unrecordable, "sha256": sha256(json.dumps(items, default=str).encode()).hexdigest()}
+        return items
     if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
         return value.tolist()
     if isinstance(value, Address):
         return str(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    return {"not recorded": type(value).__name__}
+    digest = _content_hash(value)
+    return {"not recorded": type(value).__name__} | ({"sha256": digest} if digest else {})
+
+
+def _content_hash(value: Any) -> str | None:
+    """Return the hash of a picture or of an array in memory; None of what is neither."""
+    if isinstance(value, Photograph):
+        return value.sha256
+    if isinstance(value, Image.Image):
+        value = np.asarray(value)
+    elif is_tensor(value):
+        value = value.detach().cpu().numpy()
+    if not isinstance(value, np.ndarray) or value.dtype.hasobject:
+        return None
+    return sha256(repr((value.dtype.str, value.shape)).encode() + value.tobytes()).hexdigest()
 
 
 def unrecordable_type(value: Any) -> str | None:

@@ -67,9 +67,10 @@ Styles: TypeAlias = "PictureLike | Sequence[PictureLike] | Mapping[str, float]"
 class StyleTransfer:
     """A style transfer that can be run and shown: how it runs, and what becomes of its pictures.
 
-    `recipe` makes it again.
+    `network` is the one that was given, before its poolings and edges were changed; `recipe` makes the picture again.
     """
 
+    network: Network
     restyling: Restyling
     options: StyleOptions
     recipe: Recipe
@@ -215,7 +216,7 @@ def transfer_of(
     arguments = {name: value for name, value in recorded.items() if name != "seed" and value is not None}
     recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=how.seed)
     stored = photograph.stored.with_bits(how.bits)
-    return StyleTransfer(restyling, how, recipe, opacity_of(photograph, content), stored)
+    return StyleTransfer(network, restyling, how, recipe, opacity_of(photograph, content), stored)
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:

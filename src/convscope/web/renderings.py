@@ -126,7 +126,7 @@ def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
 
 def _job(job: PictureJob[Any], wanted: Mapping[str, Any]) -> Messages:
     """Run a job; with `resume` it goes on from where one with the same settings was stopped. A `film` comes last."""
-    checkpoint, last, step = checkpoint_of(job.recipe), 0.0, None
+    checkpoint, last, step = checkpoint_of(job.recipe, job.network), 0.0, None
     state = checkpoint.load() if wanted.get("resume") else None
     with ExitStack() as stack:
         film = stack.enter_context(closing(Film())) if wanted.get("film") else None

@@ -89,8 +89,11 @@ class Session:
     @cached_property
     def identity(self) -> str:
         """The hash of all that an answer depends on besides its question: network, labels, real pictures, code."""
+        strongest = None if self.strongest is None else self.strongest.sha256
         measured = None if self.photographs is None else repr(self.photographs.found.manifest)
-        return cache_key(self.network.identity, self.network.labels, measured)
+        return cache_key(
+            self.network.identity, self.network.device.type, self.network.labels, measured, strongest
+        )
 
     @cached_property
     def _network_facts(self) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
 from convscope.formats.tensorflow.node import Node
-from convscope.network.operations import OPERATIONS
 from convscope.network.parameters import Shape
 
 Array: TypeAlias = NDArray[Any]
@@ -78,12 +77,10 @@ def translate(operands: Operands) -> OperationPlan:
 def _taught(operands: Operands) -> OperationPlan:
     node = operands.node
     plain = {name: node.plain(name) for name in node.attributes}
-    attributes = CUSTOM_LAYERS[node.op].accepted(
-        {name: value for name, value in plain.items() if value is not None}
-    )
-    OPERATIONS.setdefault(node.op, CUSTOM_LAYERS[node.op].function)
+    taught = CUSTOM_LAYERS[node.op]
+    attributes = taught.accepted({name: value for name, value in plain.items() if value is not None})
     return OperationPlan(
-        node.op, [operands.value(place) for place in range(len(operands))], attributes=attributes
+        taught.kind, [operands.value(place) for place in range(len(operands))], attributes=attributes
     )
 
 

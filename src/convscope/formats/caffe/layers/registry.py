@@ -20,15 +20,12 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
-from torch import Tensor
-
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.caffe.layers.translation import LearnedBlob, Translation, wrong
 from convscope.formats.caffe.layers.unknown_fields import EIGHT_BIT, refuse_unknown_fields
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.registration import CUSTOM_LAYERS, CustomLayer, TensorFunction
-from convscope.network.operations import OPERATIONS
+from convscope.formats.registration import CUSTOM_LAYERS, TensorFunction, teach
 
 Translator = Callable[[Message], OperationPlan | Translation]
 AnyTranslator = TypeVar("AnyTranslator", bound=Translator)
@@ -102,10 +99,9 @@ def register_layer(
 
         return register
 
-    OPERATIONS[type_name] = _named(function, type_name)
-    CUSTOM_LAYERS[type_name] = CustomLayer(function, tuple(roles))
+    kind = teach(type_name, function, roles).kind
     blobs = {role: LearnedBlob() for role in roles}
-    TRANSLATORS[type_name] = lambda layer: OperationPlan(type_name, (), blobs, _unknown_fields(layer))
+    TRANSLATORS[type_name] = lambda layer: OperationPlan(kind, (), blobs, _unknown_fields(layer))
     return None
 
 
@@ -146,17 +142,6 @@ def _known_type(layer: Message) -> str:
 def _letters(type_name: str) -> str:
     """Return a type's name as all generations write it: ROI_POOLING and ROIPooling are one."""
     return type_name.replace("_", "").lower()
-
-
-def _named(function: TensorFunction, type_name: str) -> TensorFunction:
-    """Wrap a function so that torch.fx can write it down: it may be a lambda or an object."""
-
-    def call(*inputs: Tensor, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
-        return function(*inputs, **keywords)
-
-    call.__name__ = call.__qualname__ = "custom_" + "".join(c if c.isalnum() else "_" for c in type_name)
-    call.__doc__ = function.__doc__
-    return call
 
 
 def _unknown_fields(layer: Message) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from convscope.formats.keras.layers.translation import CUT_HERE, Steps, Use, Var
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
-from convscope.network.operations import OPERATIONS
 
 _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("relu", {}),
@@ -77,8 +76,8 @@ def step_named(use: Use, name: str) -> OperationPlan:
 def _own_activation(use: Use, name: str) -> OperationPlan:
     """Return a function of somebody's own, where it was taught; else what is before it is computed, and it is cut."""
     short = name.rpartition(">")[2]
-    if short in CUSTOM_LAYERS and short in OPERATIONS:
-        return OperationPlan(short, label=short)
+    if short in CUSTOM_LAYERS:
+        return OperationPlan(CUSTOM_LAYERS[short].kind, label=short)
     names = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
     why = (
         f"layer {use.layer.name!r} has the activation {name!r}, which convscope does not know."

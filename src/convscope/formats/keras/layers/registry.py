@@ -14,7 +14,6 @@ from convscope.formats.keras.model import KerasLayer
 from convscope.formats.keras.quantized import is_readable, require_readable
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
-from convscope.network.operations import OPERATIONS
 
 Translator = TypeVar("Translator", bound=Callable[[Use], Steps])
 Variables = Callable[[KerasLayer, Dialect], Sequence[Variable]]
@@ -66,11 +65,10 @@ def keras_function(*names: str) -> Callable[[Translator], Translator]:
 def translate(use: Use) -> Steps:
     """Return what a layer's call is in convscope's terms; UnsupportedLayer, with the remedy, for an unknown type."""
     if name := _taught(use.layer):
-        roles = {role: role for role in CUSTOM_LAYERS[name].roles}
+        taught = CUSTOM_LAYERS[name]
+        roles = {role: role for role in taught.roles}
         return [
-            OperationPlan(
-                name, attributes=CUSTOM_LAYERS[name].accepted(_plain_settings(use)), parameters=roles
-            )
+            OperationPlan(taught.kind, attributes=taught.accepted(_plain_settings(use)), parameters=roles)
         ]
     if use.layer.is_function:
         return _function(use)(use)
@@ -104,7 +102,7 @@ def _taught(layer: KerasLayer) -> str | None:
         f"{layer.class_name}:{_own_function(layer)}",
         layer.class_name,
     )
-    return next((name for name in names if name in CUSTOM_LAYERS and name in OPERATIONS), None)
+    return next((name for name in names if name in CUSTOM_LAYERS), None)
 
 
 def _type(layer: KerasLayer) -> LayerType:
