@@ -189,6 +189,19 @@ INDEXED = {
     "ConvTranspose-upper": ({"a": MAP}, {"b": numbers(3, 4, 4, 3)}, {"strides": [2, 3], "auto_pad": "SAME_UPPER"}),
     "ConvTranspose-lower": ({"a": MAP}, {"b": numbers(3, 4, 4, 3)},
                             {"strides": [3, 2], "auto_pad": "SAME_LOWER"}),
+    "ConvTranspose-small": ({"a": MAP}, {"b": numbers(3, 4, 1, 2)}, {"strides": [2, 3], "auto_pad": "SAME_UPPER"}),
+    "ConvTranspose-small-shape": ({"a": MAP}, {"b": numbers(3, 4, 1, 2)},
+                                  {"strides": [3, 3], "auto_pad": "SAME_LOWER", "output_shape": [14, 16]}),
+    "Slice-from-before": ({"a": numbers(1, 4, 5)}, {"b": whole(-9, 7, -6), "c": whole(-(2**31), 2**31 - 1, 2**63 - 1),
+                                                    "d": whole(0, 1, -1), "e": whole(-1, -2, -1)}, {}),
+    "Slice-live-from-before": ({"a": numbers(1, 4, 5), "b": whole(-9, 7), "c": whole(-(2**31), -6)},
+                               {"d": whole(2, 1), "e": whole(-3, -1)}, {}),
+    "Resize-part": ({"a": MAP}, {"b": np.array([0, 0, 0.2, 0.5, 1, 1, 0.9, 1], np.float32), "d": whole(2, 3, 9, 5)},
+                    {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "write": False}),
+    "Resize-nothing": ({"a": MAP}, {"b": np.array([0, 0, 0.2, 0.5, 1, 1, 0.9, 1], np.float32), "d": whole(2, 3, 6, 5)},
+                       {"mode": "nearest", "coordinate_transformation_mode": "tf_crop_and_resize", "write": False}),
+    "GRU-activations": ({"a": numbers(4, 2, 3)}, {"b": numbers(1, 15, 3), "c": numbers(1, 15, 5)},
+                        {"hidden_size": 5, "activations": ["ThresholdedRelu", "Affine"], "write": False}),
     "ConvTranspose-1d": ({"a": MAP[0]}, {"b": numbers(6, 2, 3)},
                          {"strides": [2], "output_padding": [1], "pads": [1, 0]}),
     "Gemm-scaled": ({"a": MAP[0, 0]}, {"b": numbers(5, 4), "c": numbers(4)}, {"alpha": 0.7, "beta": 1.3}),
@@ -364,3 +377,17 @@ def test_small_floats_as_codes(kind, tmp_path) -> None:
     x = numbers(4, 50) * np.float32(10.0) ** RNG.integers(-4, 5, (4, 50)).astype(np.float32)
     wanted = run(model, {"x": x})
     agrees(open_network(tmp_path / "small.onnx"), torch.from_numpy(x), ("y",), wanted)
+
+
+@pytest.mark.parametrize("way", ["input_axes", "input_directions", "output_axes", "output_directions"])
+def test_a_scan_along_another_axis_or_backward(way, tmp_path) -> None:
+    info, plain = helper.make_tensor_value_info, TensorProto.FLOAT
+    body = helper.make_graph(
+        [helper.make_node("Add", ["s", "e"], ["t"]), helper.make_node("Mul", ["t", "e"], ["o"])],
+        "body",
+        [info("s", plain, [3]), info("e", plain, [3])],
+        [info("t", plain, [3]), info("o", plain, [3])],
+    )
+    feed = {"a": numbers(3), "b": numbers(*((3, 4) if way == "input_axes" else (4, 3)))}
+    ways = {"body": body, "num_scan_inputs": 1, f"scan_{way}": [1]}
+    checked(tmp_path, "Scan", feed, outputs=("y", "z"), write=False, **ways)

@@ -91,28 +91,33 @@ def _unrolled(node: Node, file: Path) -> Sequence[Inner]:
 
 
 def _scanned(node: Node, file: Path) -> Sequence[Inner]:
-    """Return a Scan: a round for each element along the first axis of what it goes through."""
+    """Return a Scan: a round for each element along an axis of what it goes through, forward or backward."""
     body, count = node.attributes.get("body"), int(node.attributes.get("num_scan_inputs", 0))
     if node.opset < 9 or not isinstance(body, Message) or not 0 < count <= len(node.inputs):
         raise node.refusal("a Scan of opset 8, over batches, is not computed here")
-    for name in ("axes", "directions"):
-        for end in ("input", "output"):
-            if any(node.attributes.get(f"scan_{end}_{name}", ())):
-                raise node.refusal(f"it goes along other axes or backwards (scan_{end}_{name})")
     entering, leaving = ([value.name or "" for value in ends] for ends in (body.input, body.output))
     states, shape = len(node.inputs) - count, node.shape(len(node.inputs) - count)
+    ways = _ways(node, "input", count)
     if not shape:
         raise node.refusal("how many rounds it goes is not known")
     inner_nodes: list[Inner] = []
-    arguments: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[0]))]
-    for name, value in zip(entering[states:], node.inputs[states:], strict=True):
-        inner_nodes += elements_of(
-            value, [f"{node.name}/{number}/{name}" for number in range(len(arguments))]
-        )
-        for number, round_given in enumerate(arguments):
-            round_given[name] = f"{node.name}/{number}/{name}"
+    arguments: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[ways[0][0]]))]
+    for name, value, (axis, backward) in zip(entering[states:], node.inputs[states:], ways, strict=True):
+        pieces = [f"{node.name}/{number}/{name}" for number in range(len(arguments))]
+        inner_nodes += elements_of(value, pieces[::-1] if backward else pieces, axis)
+        for round_given, piece in zip(arguments, pieces, strict=True):
+            round_given[name] = piece
     carried = dict(zip(entering[:states], node.inputs[:states], strict=True))
     return [*inner_nodes, *_written_out(node, file, carried, leaving, arguments)]
+
+
+def _ways(node: Node, end: str, count: int) -> list[tuple[int, bool]]:
+    """Return along which axis each value at an end of a Scan goes, and whether backward."""
+    axes, directions = (
+        tuple(node.attributes.get(f"scan_{end}_{name}", ())) or (0,) * count
+        for name in ("axes", "directions")
+    )
+    return [(int(axis), bool(backward)) for axis, backward in zip(axes, directions, strict=True)]
 
 
 def _rounds(node: Node, count: int) -> int:
@@ -158,8 +163,9 @@ def _written_out(
         values = list(outputs.values())
         for pieces, made in zip(scanned, ends.values(), strict=True):
             pieces.append(made)
-    for pieces, output in zip(scanned, node.outputs[len(names) :], strict=False):
-        inner_nodes += stack_steps(pieces, output, output)
+    ways = _ways(node, "output", len(scanned))  # a Loop has none
+    for pieces, output, (axis, backward) in zip(scanned, node.outputs[len(names) :], ways, strict=False):
+        inner_nodes += stack_steps(pieces[::-1] if backward else pieces, output, output, axis)
     return inner_nodes
 
 

@@ -66,14 +66,15 @@ def slice_steps(
 ) -> Tensor:
     """Return a part of the input, as ``input[start:end:step]`` along each of the axes (the first ones unless given).
 
-    With further inputs these are `starts` and `ends`.
+    With further inputs these are `starts` and `ends`. Backward, as in ONNX, it begins at the last place where the start
+    is behind that, at the first where it is before that; an end of 2^31 - 1 or more takes all there is.
     """
     first = whole_numbers(bounds[0] if bounds else None, starts)
     last = whole_numbers(bounds[1] if len(bounds) > 1 else None, ends)
     along = tuple(axes) or tuple(range(len(first)))
     for axis, start, end, step in zip(along, first, last, tuple(steps) or (1,) * len(along), strict=True):
         axis = axis_index(axis, input)
-        start, end, step = slice(start, end, step).indices(input.shape[axis])
+        start, end, step = _span(start, end, step, input.shape[axis])
         count = max(0, -(-(end - start) // step))
         if step > 0:
             input = input.narrow(axis, start, (count - 1) * step + 1 if count else 0)
@@ -83,6 +84,16 @@ def slice_steps(
                 axis, torch.arange(start, start + count * step, step, device=input.device)
             )
     return input
+
+
+_ALL = 2**31 - 1
+
+
+def _span(start: int, end: int, step: int, size: int) -> tuple[int, int, int]:
+    if step > 0 or size == 0:
+        return slice(start, end, step).indices(size)
+    first = max(0, min(start + size if start < 0 else start, size - 1))
+    return first, -1 if end >= _ALL else max(-1, min(end + size if end < 0 else end, size)), step
 
 
 @operation(relevance="routed")

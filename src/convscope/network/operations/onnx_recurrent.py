@@ -22,19 +22,22 @@ from convscope.network.operations.steps import stacked, steps_of
 
 Activation = Callable[[Tensor, float, float], Tensor]
 ACTIVATIONS: Mapping[str, tuple[Activation, float, float]] = {
-    "affine": (lambda x, a, b: a * x + b, 1.0, 0.0),
+    "affine": (lambda x, a, b: a * x + b, 0.0, 0.0),
     "relu": (lambda x, a, b: x.relu(), 0.0, 0.0),
     "leakyrelu": (lambda x, a, b: torch.where(x >= 0, x, a * x), 0.01, 0.0),
-    "thresholdedrelu": (lambda x, a, b: torch.where(x > a, x, 0.0), 1.0, 0.0),
+    "thresholdedrelu": (lambda x, a, b: torch.where(x > a, x, 0.0), 0.0, 0.0),
     "tanh": (lambda x, a, b: x.tanh(), 0.0, 0.0),
-    "scaledtanh": (lambda x, a, b: a * (b * x).tanh(), 1.0, 1.0),
+    "scaledtanh": (lambda x, a, b: a * (b * x).tanh(), 0.0, 0.0),
     "sigmoid": (lambda x, a, b: x.sigmoid(), 0.0, 0.0),
     "hardsigmoid": (lambda x, a, b: (a * x + b).clamp(0, 1), 0.2, 0.5),
     "elu": (lambda x, a, b: torch.where(x >= 0, x, a * (x.clamp(max=0).exp() - 1)), 1.0, 0.0),
     "softsign": (lambda x, a, b: F.softsign(x), 0.0, 0.0),
     "softplus": (lambda x, a, b: F.softplus(x), 0.0, 0.0),
 }
-"""Each by its name in small letters, with its alpha and beta where none are given."""
+"""Each by its name in small letters, with its alpha and beta where none are given: onnxruntime's.
+
+ONNX has none for the affine and the scaled one, and 1 for the thresholded one.
+"""
 
 
 @dataclass(frozen=True)

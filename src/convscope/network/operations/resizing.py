@@ -60,7 +60,8 @@ def resize(
     "asymmetric_ratio" ``x * ratio`` and "half_pixel_ratio" ``(x + 0.5) * ratio`` are TensorFlow's, which multiplies by
     the size before over the size after: it rounds otherwise.
     With `aspect` all sizes grow alike, so that none is larger (or smaller) than wanted. "tf_crop_and_resize" shows the
-    `region` (each axis's start, then each one's end, from 0 to 1), and `outside` where that leaves the input.
+    `region` (each axis's start, then each one's end, from 0 to 1), and `outside` where that leaves the input; an axis
+    that keeps its size shows all of it, as in onnxruntime.
     Places between pixels are rounded to `subpixels` parts of one: TensorFlow's cubic has a table of 1,024.
     "lanczos3" and "lanczos5" reach over so many pixels on each side; "gaussian" and "mitchell" (Mitchell and Netravali,
     1988) smooth at the same size too.
@@ -85,11 +86,11 @@ def resize(
     )
     smooths = interpolation in _SMOOTHING
     same_size = all(new == size for (new, _), size in zip(lengths, input.shape, strict=False))
-    if not any(parts) and same_size and not smooths:
-        return input  # as onnxruntime does, whatever the scales are
+    if same_size and not smooths:
+        return input  # as onnxruntime does, whatever the scales and the region are
     for axis, ((new, factor), part) in enumerate(zip(lengths, parts, strict=True)):
         size = input.shape[axis]
-        if new != size or factor != 1 or part not in (None, (0.0, 1.0)) or (smooths and axis > 1):
+        if new != size or factor != 1 or (smooths and axis > 1):
             places = _places(new, size, factor, coordinates, part or (0.0, 1.0))
             input = _along(input, axis, places, factor, manner)
     return input

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convscope.formats.onnx.node import Node
@@ -30,10 +30,12 @@ def read_deconvolution(node: Node) -> OperationPlan:
     """Turn a ConvTranspose into a deconvolution."""
     axes = _axes(node)
     attributes, more = convolution_window(node, axes), [*node.attributes.get("output_padding", (0,) * axes)]
-    attributes["padding"] = _transposed_padding(node, axes, attributes, more)
     if any(more):
         attributes["output_padding"] = tuple(more)
-    if "output_shape" in node.attributes:
+    if "output_shape" not in node.attributes:
+        attributes["padding"] = _transposed_padding(node, axes, attributes, more)
+    else:
+        attributes["padding"] = padding_of(node, axes) if "auto_pad" not in node.attributes else 0
         attributes["size"] = tuple(node.attributes["output_shape"])[-axes:]
         attributes["more_before"] = node.attributes.get("auto_pad", "NOTSET") != "SAME_UPPER"
     return with_parameters(node, "deconvolution", inputs_by_role(node, "weight", "bias"), attributes)
@@ -63,18 +65,16 @@ def read_causal_convolution(node: Node) -> list[OperationPlan]:
     return plans
 
 
-def _transposed_padding(node: Node, axes: int, window: Mapping[str, Any], more: list[int]) -> Any:
-    """Return the padding that makes as many windows as ``auto_pad`` says; what it lacks is added to `more`."""
+def _transposed_padding(node: Node, axes: int, window: Mapping[str, Any], more: Sequence[int]) -> Any:
+    """Return the padding that ``auto_pad`` says; windows smaller than their stride get none, as in onnxruntime."""
     automatic = node.attributes.get("auto_pad", "NOTSET")
     if automatic in ("NOTSET", "VALID"):
         return padding_of(node, axes)
     node.require("auto_pad", *_SAME)
     kernel, before, behind = (node.shape(1) or ())[2:], [], []
     for at, (k, stride, d) in enumerate(zip(kernel, window["stride"], window["dilation"], strict=True)):
-        total = d * (k - 1) + 1 + more[at] - stride
-        more[at] += max(0, -total)
-        less = max(0, total) // 2
-        ends = (less, max(0, total) - less)
+        total = max(0, d * (k - 1) + 1 + more[at] - stride)
+        ends = (total // 2, total - total // 2)
         before.append(ends[automatic == "SAME_LOWER"])
         behind.append(ends[automatic != "SAME_LOWER"])
     return (*before, *behind)
