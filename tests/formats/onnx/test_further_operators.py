@@ -219,6 +219,8 @@ INDEXED = {
                      {"mode": "wrap", "opset": 19, "write": False}),
     "Pad-channels": ({"a": MAP}, {"b": whole(1, 2, 0, -1, 0, 1, 3, 2)}, {"mode": "reflect"}),
     "Pad-batch": ({"a": MAP}, {"b": whole(2, 0, -1, 0, 3, 2, 3, -2)}, {"mode": "edge"}),
+    "Cast-below": ({"a": whole([5, -3, -70000], type=np.int32)}, {}, {"to": TensorProto.UINT32, "write": False}),
+    "Cast-below-long": ({"a": whole([5, -3, -70000], type=np.int32)}, {}, {"to": TensorProto.UINT64, "write": False}),
     "Abs-least": ({"a": whole(-128, 127, -3, type=np.int8)}, {}, {"write": False}),
     "Neg-least": ({"a": whole(-128, 127, -3, type=np.int8)}, {}, {"write": False}),
     "Sub-below": ({"a": whole([3, 9], [7, 0], type=np.uint64), "b": whole([4, 8], [7, 5], type=np.uint64)}, {},

@@ -110,7 +110,8 @@ def _cast_to(node: Node, target: int) -> OperationPlan | Sequence[OperationPlan]
     plans = [] if node.is_whole(0) else [cut_off(value)]
     if not node.is_whole(0) and BITS[target] <= 4:
         plans = [OperationPlan("round_off", (value,), attributes={"to": "nearest"})]
-    return [*plans, *_wrapped(target, "" if plans else value)]
+    signs = node.is_integer(0) and node.type_of(0) not in UNSIGNED and target in UNSIGNED
+    return [*plans, *_wrapped(target, "" if plans else value, 64 if signs else 16)]
 
 
 def cut_off(value: str = "") -> OperationPlan:
@@ -120,7 +121,7 @@ def cut_off(value: str = "") -> OperationPlan:
 
 def _holds(target: int, source: int) -> bool:
     """Whether every number of a type is one of another type too."""
-    if source == BOOL or BITS[target] > 32:
+    if source == BOOL or (BITS[target] > 32 and target not in UNSIGNED):
         return True
     (low, high), (least, most) = range_of(target), range_of(source)
     return low <= least and most <= high
