@@ -40,6 +40,7 @@ from convscope.presentation.tree import Branch, tree
 from convscope.presentation.wording import percent
 from convscope.progress import bars
 
+_PAIRS = "left, what a channel wants to see; right, where it fires here"
 _LAYERS = 2  # behind the class, where none are named
 
 
@@ -98,7 +99,8 @@ class RelevanceTree(AsPicture):
     @cached_property
     def _picture(self) -> Picture:  # type: ignore[override]
         figure = tree(self._branch(self.root, self.layers), theme=self.look.theme)
-        figure = with_title(figure, "" if self.look.bare else self.target.title, self.look.theme)
+        title = "" if self.look.bare else f"{self.target.title} · {_PAIRS}"
+        figure = with_title(figure, title, self.look.theme)
         return replace(figure, caption=self._caption, recipe=self.recipe)
 
     def _branch(self, node: Concept, layers: Sequence[str]) -> Branch:

@@ -57,7 +57,9 @@ def _sections(text: str) -> tuple[str, ...]:
     "most of the time.",
 )
 @click.option(
-    "--quick", is_flag=True, help="Leave out what takes long: features, dreams, integrated gradients."
+    "--quick",
+    is_flag=True,
+    help="Leave out what takes long: features, dreams, and of the evidence all but two methods.",
 )
 @click.option(
     "--style",

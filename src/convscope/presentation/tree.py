@@ -16,7 +16,7 @@ from convscope.presentation.wording import fitted
 
 _SIDE, _GAP, _BETWEEN = 144, 6, 96  # pixels: of a picture, between those of a node, between two columns
 _ROW = _SIDE + LEGIBLE + 26
-_THICKEST = 14  # of a line, for all of the whole
+_THICKEST, _THINNEST = 11, 2  # of a line: for the largest share that has one, and at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Branch:
 
 
 def tree(root: Branch, *, theme: ThemeName = "light") -> Picture:
-    """Return a tree, its root on the left; a line is as thick as the share behind it. The caption is empty."""
+    """Return a tree, its root on the left; the larger the share behind a line, the thicker. The caption is empty."""
     colors = theme_named(theme)
     placed = list(_placed(root, 0, [0.0]))
     depth = max(column for _, column, _, _ in placed)
@@ -44,9 +44,10 @@ def tree(root: Branch, *, theme: ThemeName = "light") -> Picture:
     size = (2 * MARGIN + (depth + 1) * across + depth * _BETWEEN, round(2 * MARGIN + rows * _ROW))
     image = Image.new("RGB", size, colors.page)
     draw = ImageDraw.Draw(image)
+    largest = max((child.share for node, *_ in placed for child in node.branches), default=0.0) or 1.0
     for node, column, row, children in placed:
         for child, below in zip(node.branches, children, strict=True):
-            _line(draw, (column, row), (column + 1, below), child.share, colors)
+            _line(draw, (column, row), (column + 1, below), child.share / largest, colors)
     tiles = []
     for node, column, row, _ in placed:
         left, top = _corner(column, row)
@@ -91,7 +92,7 @@ def _line(
     left, top = _corner(*parent)
     right, bottom = _corner(*child)
     start, end = left + 2 * _SIDE + _GAP + 4, right - 4
-    width = max(1, round(_THICKEST * max(0.0, min(1.0, share)) ** 0.5))
+    width = max(_THINNEST, round(_THICKEST * max(0.0, share) ** 0.5))
     steps = np.linspace(0, 1, 33)
     ease = steps * steps * (3 - 2 * steps)
     points = [

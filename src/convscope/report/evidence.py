@@ -10,7 +10,7 @@ from convscope.attribution.compare import compare_targets
 from convscope.attribution.registry import METHODS
 from convscope.attribution.relevance_tree import RelevanceTree
 from convscope.errors import ConvscopeError
-from convscope.report.context import TREE, Counter, ReportContext
+from convscope.report.context import QUICK, TREE, Counter, ReportContext
 from convscope.report.embedding import TitledFigure, embed_one
 
 # From the coarsest to the finest; the slow ones take hundreds of runs.
@@ -37,27 +37,29 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     if not evidence_parts(context):
         return
     refused = set[str]()
-    for name in _methods(context):
-        watch, method = count.through(_PARTS), METHODS[name]
-        options = _options(context, name)
-        make = partial(method.function, context.network, context.picture, bare=True, **options)
-        figure = _figure(context, name, method.sentence, make, options)
+    for parts, make in _figures(context):
+        watch, figure = count.through(parts), make()
         if figure.figure is not None or figure.words not in refused:  # the same reason is told once
             yield figure
         if figure.figure is None:
             refused.add(figure.words)
         watch(1, 1)
-    if _may_be_slow(context) and context.network.class_values:
-        watch = count.through(_PARTS)
+
+
+def _figures(context: ReportContext) -> Iterator[tuple[int, Callable[[], TitledFigure]]]:
+    """Yield how many parts of the work a figure is, and what makes it."""
+    network, picture = context.network, context.picture
+    for name in _methods(context):
+        options, method = _options(context, name), METHODS[name]
+        map = partial(method.function, network, picture, bare=True, **options)
+        yield _PARTS, partial(_figure, context, name, method.sentence, map, options)
+    if _may_be_slow(context) and network.class_values:
         words = "grad cam of the most probable classes: what is bright for one is as much for the others"
-        compare = partial(compare_targets, context.network, context.picture, bare=True)
-        yield _figure(context, "compare_targets", words, compare, {})
-        watch(1, 1)
+        compared = partial(compare_targets, network, picture, bare=True)
+        yield _PARTS, partial(_figure, context, "compare_targets", words, compared, {})
     if _may_be_slow(context):
-        watch = count.through(_TREE_PARTS)
         words = "the channels that gave most to it, and those behind each: what they want to see, where they fire here"
-        yield _figure(context, "relevance_tree", words, partial(_tree, context), TREE)
-        watch(1, 1)
+        yield _TREE_PARTS, partial(_figure, context, "relevance_tree", words, partial(_tree, context), TREE)
 
 
 def _tree(context: ReportContext) -> RelevanceTree:
@@ -83,7 +85,7 @@ def _methods(context: ReportContext) -> tuple[str, ...]:
 
 
 def _may_be_slow(context: ReportContext) -> bool:
-    return "features" in context.options.sections
+    return context.options.sections != QUICK
 
 
 def _options(context: ReportContext, name: str) -> dict[str, Any]:
