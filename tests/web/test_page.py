@@ -312,6 +312,12 @@ def test_the_dashed_box_is_what_a_place_sees(page: Any) -> None:
       return [rows.indexOf(true), rows.lastIndexOf(true)];
     }"""
     assert page.evaluate(drawn) == [13, 19]
+    page.goto(f"{page.url.split('#')[0]}#/conv2:0")
+    shown(page, "conv2: 3 channels of 16")
+    page.mouse.move(*(at - 4 for at in middle_of(page, "#picture-pane .stack")))
+    first = page.locator("#picture-pane .places button").first
+    first.and_(page.get_by_label("conv2:1: ")).click()  # the green detector answers most to a green picture
+    page.wait_for_function("() => location.hash.startsWith('#/conv2:1')")
 
 
 def middle_of(page: Any, selector: str) -> tuple[float, float]:
@@ -337,7 +343,7 @@ def test_channels_are_grouped_when_asked(page: Any) -> None:
     page.wait_for_function("() => /conv2:0@[78],[78]/.test(location.hash)")
     assert page.locator(".group").first.get_by_role("button").first.inner_text() == "1"  # the green detector
     page.get_by_label("Channels of the places").select_option("one by one")
-    shown(page, "conv2:1")
+    page.get_by_role("button", name="conv2:1: ").first.wait_for()
     assert "groups" not in page.evaluate("location.hash")
 
 

@@ -61,6 +61,17 @@ def test_what_nobody_waits_for_is_done_when_no_question_is_left_and_may_fail(wor
     assert worker.ask("b", lambda: "alive").result(60) == "alive"
 
 
+def test_what_was_freed_is_given_back_once_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back = Event()
+    monkeypatch.setattr("convscope.web.worker.give_freed_memory_back", given_back.set)
+    monkeypatch.setattr("convscope.web.worker.REST", 0.0)
+    worker = Worker()
+    assert worker.ask("me", lambda: 42).result(60) == 42
+    assert given_back.wait(60)
+    assert worker.ask("me", lambda: 43).result(60) == 43  # and it works on
+    worker.end()
+
+
 def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
     steps, ended, asked = list[int](), Event(), Event()
 

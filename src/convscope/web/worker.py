@@ -15,6 +15,7 @@ from convscope.network.engine.allocation import give_freed_memory_back
 Answer = TypeVar("Answer")
 MOST_WAITING = 32  # questions of one viewer: a browser that asks for more has a fault, or is no browser
 MOST_JOBS = 16
+REST = 10.0  # seconds without work, after which what was freed is given back: up to half a gigabyte is kept for more
 
 
 class TooBusy(Exception):
@@ -134,16 +135,19 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
+        rests = True
         while True:
             with self._changed:
-                while not (self._ended or self._jobs or self._spare or any(self._questions.values())):
-                    self._changed.wait()
+                works = self._changed.wait_for(self._is_wanted, None if rests else REST)
                 if self._ended:
                     return
                 question = self._next_question()
                 spare, self._spare = (self._spare, None) if question is None else (None, self._spare)
-                job = None if question or spare else self._jobs.popleft()
-            if question:
+                job = self._jobs.popleft() if works and not question and not spare else None
+            rests = not works
+            if rests:
+                give_freed_memory_back()
+            elif question:
                 _answer(*question)
             elif spare:
                 with suppress(Exception):  # nobody asked: who does is told
@@ -154,6 +158,9 @@ class Worker:
             elif job:  # every kind of job leaves holes of its own: an hour of them doubled the memory
                 del job
                 give_freed_memory_back()
+
+    def _is_wanted(self) -> bool:
+        return bool(self._ended or self._jobs or self._spare or any(self._questions.values()))
 
     def _next_question(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         """Return the oldest question of the viewer who has waited longest, who is the last to be next again."""

@@ -1,7 +1,12 @@
 // The form of a dream or a style, drawn from the options' own fields; what is left empty is the preset's.
 
-import { element } from "./elements.js";
+import { element, fill } from "./elements.js";
 import { state } from "./store.js";
+
+/** @type {HTMLSelectElement} */
+let styles = null;
+/** @type {?string} */
+let chosenStyle = null;
 
 /**
  * Draw the form of a kind. What is chosen goes into `options`, by its field's name.
@@ -38,9 +43,18 @@ function textField(name, options) {
 }
 
 function stylePicture(options) {
-  const styles = element("select", { "aria-label": "Style picture", onchange: () => (options.style = styles.value) }, ...state.pictures.map((one) => element("option", { value: one.key }, one.name)));
-  options.style = styles.value;
+  chosenStyle = null;
+  styles = element("select", { "aria-label": "Style picture", onchange: () => (options.style = chosenStyle = styles.value) });
+  showStyles(options);
   return [element("label", { for: (styles.id = "field-style") }, "style picture"), styles];
+}
+
+/** Show the pictures that there are to choose a style from: until one was chosen, another than the one that is painted. */
+export function showStyles(options) {
+  const keys = state.pictures.map((one) => one.key), other = keys.find((key) => key !== state.picture) ?? keys[0];
+  fill(styles, ...state.pictures.map((one) => element("option", { value: one.key }, one.name)));
+  options.style = keys.includes(chosenStyle) ? chosenStyle : other;
+  styles.value = options.style ?? "";
 }
 
 function switchField(one, options) {

@@ -218,7 +218,8 @@ function status() {
   if (facts) say(`${unitAddress()} · ${facts.kind}`, "the unit under the cursor, and what makes its layer");
   say(state.scale === "channel" ? "scale per channel" : "one scale for all", state.scale === "channel" ? "each tile goes from its channel's lowest answer to its highest" : "all tiles go from the layer's lowest answer to its highest");
   if (state.gamma !== 1) say(`gamma ${state.gamma}`, "shades are the answer's share of the scale, to this power");
-  say(`over the picture: ${state.overlay ? overlayWords() : "nothing"}`, "from nothing to its own highest value, of a backward view to what its strongest hundredth reaches; where it has a sign, red is positive and blue negative");
+  const over = state.overlay ? overlayWords() : "nothing";
+  say(`over the picture: ${over.split(": ")[0]}`, `${over}. From nothing to its own highest value, of a backward view to what its strongest hundredth reaches; where it has a sign, red is positive and blue negative`);
   if (state.pinned) say(`pinned: ${state.pinned}`, "backward views are this unit's, whichever is under the cursor");
   const set_ = Object.keys(state.units).length;
   if (set_) say(`${set_} unit${set_ > 1 ? "s" : ""} changed`, "units that answer what you set them to");

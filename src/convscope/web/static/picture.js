@@ -21,7 +21,7 @@ let map = null, here = [], rest = 0;
 /** Build the pane. */
 export function mountPicture(parent) {
   stack.append(image, shown, cover, overlay, drawing);
-  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, over, defined(element("h3", {}, "What it says"), "probability"), bars, placeTitle, groupChoice(strongestHere), place);
+  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, over, defined(element("h3", {}, "What it says"), "probability"), bars, element("div.heading", {}, placeTitle, groupChoice(strongestHere)), place);
   mountTools();
   mountOver();
   listen((changed) => {
@@ -37,10 +37,11 @@ export function mountPicture(parent) {
     pointed(event);
   });
   drawing.addEventListener("pointerup", () => endStroke(takePicture));
-  drawing.addEventListener("pointerleave", (event) => !brushOn() && event.pointerType === "mouse" && set({ position: null })); // a finger leaves with every tap
+  // The place stays while one goes from it to what answers there; a finger leaves with every tap.
+  parent.addEventListener("pointerleave", (event) => !brushOn() && event.pointerType === "mouse" && set({ position: null }));
   image.onload = () => image.classList.remove("stale");
   image.onerror = unseen;
-  onSeen((unit) => here.includes(unit) && strongestHere());
+  onSeen((unit) => here.includes(unit) && showIcon(unit));
   for (const name of ["dragover", "drop"]) document.addEventListener(name, dropped);
   document.addEventListener("paste", pasted);
 }
@@ -241,12 +242,21 @@ function strongestHere() {
   const best = values.map((_, channel) => channel).sort((a, b) => values[b] - values[a]).slice(0, 6);
   here = best.map((channel) => `${state.layer}:${channel}`);
   if (here.some((unit) => !seen(unit))) rest = setTimeout(() => state.position && want(here, "place"), 400);
-  const rows = best.map((channel) => {
-    const made = bar(`${state.layer}:${channel}`, values[channel] / (values[best[0]] || 1), number(values[channel]), `What this channel answers at this place. ${DEFINITIONS.answer}`), found = seen(`${state.layer}:${channel}`);
-    if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 32, height: 32 }), " ");
-    return made;
-  });
-  fill(place, ...rows);
+  const most = Math.max(...best.map((channel) => Math.abs(values[channel]))) || 1;
+  fill(place, element("div.units.places", {}, ...best.map((channel) => icon(channel, values[channel], values[channel] / most))));
+  here.forEach(showIcon);
+}
+
+/** A channel that answers at the place: what it wants to see, once that is there, and how much it answers. */
+function icon(channel, value, share) {
+  const words = `${state.layer}:${channel}: ${number(value)} at this place`;
+  return element("button", { title: `${words}. ${DEFINITIONS.answer}`, "aria-label": words, onclick: () => set({ channel }) }, element("span.unmade", { "aria-hidden": "true" }), bar(`:${channel}`, share, number(value)));
+}
+
+/** Show a unit's picture in its icon, which stays under the hand that presses it. */
+function showIcon(unit) {
+  const found = seen(unit);
+  if (found && !state.groups) place.querySelectorAll("button")[here.indexOf(unit)]?.firstElementChild.replaceWith(element("img", { src: found.url, alt: "" }));
 }
 
 /** Return the words of what lies over the picture. */

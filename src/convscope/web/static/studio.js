@@ -1,7 +1,7 @@
 // Dreams and styles, made while one watches, a preview each half second. What is asked for meanwhile waits in line.
 
 import { ONLY_SHOWS, element, empty, fill, imageOf } from "./elements.js";
-import { formOf } from "./form.js";
+import { formOf, showStyles } from "./form.js";
 import { cancel, start, stop } from "./jobs.js";
 import { listen, set, state } from "./store.js";
 
@@ -36,7 +36,10 @@ export function mountStudio(parent) {
   draw();
   show(null);
   listen((changed) => changed.has("picture") && !current && show(null));
-  listen((changed) => (changed.has("kind") || (changed.has("pictures") && state.kind === "style")) && draw());
+  listen((changed) => {
+    if (changed.has("kind")) draw();
+    else if (state.kind === "style" && (changed.has("pictures") || changed.has("picture"))) showStyles(options);
+  });
 }
 
 function running() {

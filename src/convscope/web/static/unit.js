@@ -8,7 +8,7 @@ import { paintSigned } from "./palette.js";
 import { failure as whyUnmade, onSeen, recall, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
 
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2, 3], LONGEST = 48; // letters of a unit's name in little room
 let exampleShape = 1; // width over height of the examples that were shown last: the next ones are much the same
 let asked = 0, facts = null, effects = null, failure = null, factsOf = "", effectsOf = "";
 
@@ -234,10 +234,10 @@ function connections(title, list, none) {
   return [heading(`${title} (red excites, blue inhibits)`, "strength"), element("div.units", {}, ...buttons)];
 }
 
-/** A unit's name in little room: of a long layer's name the end goes, the channel stays. */
+/** A unit's name in little room: it breaks behind the signs that part it, and of a very long one the beginning goes. */
 function unitName(unit) {
-  const at = unit.lastIndexOf(":");
-  return element("span.unit-name", {}, element("span", {}, unit.slice(0, at).split("/").pop()), element("span", {}, unit.slice(at)));
+  const parts = (unit.length > LONGEST ? `…${unit.slice(-LONGEST)}` : unit).split(/(?<=[/._-])/);
+  return element("span.unit-name", {}, ...parts.flatMap((part) => [part, element("wbr")]));
 }
 
 function ownFilter() {
