@@ -18,7 +18,7 @@ from typing import Any
 import convscope
 from convscope.formats.keras.layers.registry import FUNCTIONS, LAYERS
 from convscope.formats.registration import CUSTOM_LAYERS
-from convscope.formats.tensorflow import coded, ops, translation
+from convscope.formats.tensorflow import coded, functions, ops, translation
 
 PAGES = [Path(__file__).parent / name for name in ("formats.md", "explore.md")]
 KEYBOARD = Path(convscope.__file__).parent / "web" / "static" / "keyboard.js"
@@ -48,14 +48,18 @@ TENSORFLOW_CHECKS = {
     "arithmetic": "TensorFlow where it is installed, and OpenCV",
     "arrangement": "TensorFlow where it is installed, and OpenCV",
     "casts": "NumPy's of the same name, and ml_dtypes; what Keras 3.15 exported of int8, int4 and float8",
-    "codes": "numbers of TensorFlow 2.21's, on a processor, within one code",
+    "codes": "numbers of TensorFlow 2.21's, on a processor; a resized map within one code",
+    "colors": "Python's colorsys, and TensorFlow 2.21",
     "convolution": "TensorFlow where it is installed, and OpenCV; the Inception network",
+    "matrices": "NumPy's linalg, and TensorFlow 2.21",
     "normalization": "TensorFlow where it is installed, and OpenCV",
     "operators": "NumPy's of the same name; graphs that TensorFlow 2.21 wrote",
     "pixels": "TensorFlow where it is installed, and OpenCV",
     "quantization": "numbers of TensorFlow 2.21's, on a processor",
     "recurrent": "an LSTM written out in NumPy; graphs that TensorFlow 2.21 wrote",
+    "segments": "NumPy's of the same name; graphs that TensorFlow 2.21 wrote",
     "volumes": "sums over the windows; graphs that TensorFlow 2.21 wrote",
+    "waves": "NumPy's fft, and TensorFlow 2.21",
 }
 
 
@@ -79,12 +83,16 @@ def tables() -> dict[str, str]:
     """Return the tables by the name of their place in the page."""
     assert isinstance(ops, ModuleType)  # importing it fills the table
     head = "| {} | checked against |\n|---|---|\n"
-    functions = {name: found for name, found in FUNCTIONS.items() if name.islower()}
-    tensorflow = {name: found for name, found in translation.TRANSLATORS.items() if name not in coded.PARTS}
+    calls = {name: found for name, found in FUNCTIONS.items() if name.islower()}
+    tensorflow = {
+        name: found
+        for name, found in translation.TRANSLATORS.items()
+        if name not in (*coded.PARTS, functions.CHOSEN)
+    }
     return {
         "keys": "| key | what it does |\n|---|---|\n" + "\n".join(keys()),
         "keras layers": head.format("layers") + "\n".join(rows(LAYERS, KERAS_CHECKS)),
-        "keras functions": head.format("functions") + "\n".join(rows(functions, KERAS_CHECKS)),
+        "keras functions": head.format("functions") + "\n".join(rows(calls, KERAS_CHECKS)),
         "tensorflow ops": head.format("ops") + "\n".join(rows(tensorflow, TENSORFLOW_CHECKS)),
     }
 

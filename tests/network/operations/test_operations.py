@@ -104,7 +104,10 @@ EXAMPLES = {
         ([normal(3, 4).mul(2).round()], {}, {}),
         ([normal(3, 4)], {}, {"axis": 1, "in_order": False}),
     ],
-    "find_nonzero": [([normal(3, 4).mul(2).round()], {}, {})],
+    "find_nonzero": [
+        ([normal(3, 4).mul(2).round()], {}, {}),
+        ([normal(3, 4).mul(2).round()], {}, {"rows": True}),
+    ],
     "fold_patches": [
         (
             [normal(2, 12, 6)],
@@ -430,6 +433,26 @@ EXAMPLES = {
         ([INPUT], {"weight": normal(6, 5)}, {"axis": 2, "epsilon": 0.1}),
     ],
     "log": [([positive(2, 3, 6, 5)], {}, {"base": 10.0, "scale": 2.0, "shift": 0.1})],
+    "gather_in_batch": [
+        ([INPUT, torch.tensor([[[1, 0]], [[4, 2]]]).double()], {}, {"axis": 3, "batch_axes": 1}),
+        ([INPUT, torch.tensor([[1, 0, 5], [4, 2, 2]]).double()], {}, {"axis": 2, "batch_axes": 1}),
+    ],
+    "band": [([INPUT], {}, {"below": 1, "above": 2})],
+    "clip_between": [([INPUT, normal(5, seed=1), normal(6, 1, seed=2)], {}, {})],
+    "rgb_to_hsv": [([positive(2, 4, 3)], {}, {})],
+    "hsv_to_rgb": [([positive(2, 4, 3) / 3], {}, {})],
+    "adjust_colors": [([positive(2, 4, 3)], {}, {"hue": 0.3, "saturation": 0.8})],
+    "stretch_contrast": [([INPUT], {}, {"factor": 1.6, "axes": (1, 2)})],
+    "transform_waves": [
+        ([normal(3, 8)], {}, {"transform": "rfft", "lengths": (11,)}),
+        ([normal(3, 4, 6, 2)], {}, {"transform": "fft", "axes": 2}),
+        ([normal(3, 5, 2)], {}, {"transform": "irfft", "lengths": (7,)}),
+        ([normal(3, 5, 2)], {}, {"transform": "ifft"}),
+    ],
+    "complex_part": [
+        ([normal(3, 4, 2)], {}, {"part": part})
+        for part in ("real", "imaginary", "size", "angle", "conjugate")
+    ],
     "fourier_transform": [
         ([normal(2, 3, 7, 1)], {}, {"axis": 2, "length": 9, "onesided": True}),
         ([normal(2, 3, 7, 2)], {}, {"axis": 1, "length": 2}),
@@ -626,7 +649,10 @@ EXAMPLES = {
     "threshold": [([INPUT], {}, {"threshold": 0.1})],
     "tile": [([INPUT], {}, {"tiles": 3, "axis": 1})],
     "unsqueeze": [([normal(2, 3)], {}, {"axes": (0, -1)})],
-    "where": [([normal(6, 1).round(), INPUT[0], normal(1, 5)], {}, {})],
+    "where": [
+        ([normal(6, 1).round(), INPUT[0], normal(1, 5)], {}, {}),
+        ([torch.tensor([1.0, 0]).double(), INPUT, -INPUT], {}, {"rows": True}),
+    ],
     "view_scatter": [
         (
             [INPUT, normal(2, 5)],
@@ -759,6 +785,7 @@ NOT_DIFFERENTIABLE = {
     "find_nonzero": None,
     "gather_elements": {1},
     "gather_nd": {1},
+    "gather_in_batch": {1},
     "hard_max": None,
     "is_finite": None,
     "is_infinite": None,
@@ -818,6 +845,10 @@ GIVES_UP_THE_LAYOUT = {
     "find_extreme",
     "flatten",
     "fourier_transform",
+    "band",
+    "complex_part",
+    "gather_in_batch",
+    "transform_waves",
     "gather",
     "hard_max",
     "im2col",

@@ -21,6 +21,7 @@ from convscope.formats.sizes import Axis, Size, SizeFraction, product
 from convscope.formats.tensorflow.constants import FOLDERS, decides, folded, is_live
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.ops import translate
+from convscope.formats.tensorflow.ops.waves import require_real
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
 from convscope.formats.tensorflow.unrolling import Unrolling
@@ -95,6 +96,7 @@ class _Building:
         if self._unrolled(node):
             return
         try:
+            require_real(node)
             value = self._constant_of(node)
         except UnsupportedLayer as error:
             self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
@@ -335,10 +337,15 @@ class _Read:
             self.building.builder.shapes.get(self.value(place)) if constant is None else constant.shape
         )
         if known_shape is None:
-            raise InputError(
-                f"node {self.node.name!r}: the shape of {self.value(place)!r} is not known beforehand"
+            raise UnsupportedLayer(
+                f"node {self.node.name!r}: the shape of {self.value(place)!r} depends on the picture"
             )
         return known_shape
+
+    def has_shape(self, place: int) -> bool:
+        return (
+            self.known(place) is not None or self.building.builder.shapes.get(self.value(place)) is not None
+        )
 
     def sizes(self, place: int) -> Sequence[int]:
         name = self._read(place)

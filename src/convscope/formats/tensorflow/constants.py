@@ -119,6 +119,15 @@ _ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "SquaredDifference": lambda x, y: np.square(x - y),
     "Pow": np.power,
 }
+
+
+def _toward_zero(x: Array, y: Array) -> Array:
+    """Divide whole numbers as C does; a size is never below 0, where that is Python's way."""
+    quotient = np.floor_divide(np.abs(x), np.abs(y)) if x.dtype != object else np.floor_divide(x, y)
+    return quotient * np.sign(x) * np.sign(y) if quotient.dtype != object else quotient
+
+
+_ELEMENTWISE["TruncateDiv"] = _toward_zero
 _TRUTHS = frozenset(
     op for op in _ELEMENTWISE if op.startswith(("Logical", "Greater", "Less")) or "Equal" in op
 )

@@ -9,6 +9,7 @@ from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
 from convscope.formats.tensorflow.loops import Loop, loop_of
 from convscope.formats.tensorflow.node import Node, OutputReference, read_node, reference
+from convscope.formats.tensorflow.output_names import OUTPUT_NAMES
 from convscope.formats.tensorflow.tensors import to_array
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -16,23 +17,9 @@ _CHOICES = ("If", "StatelessIf")
 _LOOPS = ("While", "StatelessWhile")
 _DEEPEST = 64
 _MOST_NODES = 200_000
-# Ops whose outputs have names of their own, in their order; of all others a name has one output, or a numbered list.
-_OUTPUTS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
-        ("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2", "reserve_space_3"),
-    ),
-    **dict.fromkeys(("Switch", "RefSwitch"), ("output_false", "output_true")),
-    **dict.fromkeys(("Merge", "RefMerge"), ("output", "value_index")),
-    **dict.fromkeys(("TopK", "TopKV2"), ("values", "indices")),
-    **dict.fromkeys(("Unique", "UniqueV2"), ("y", "idx")),
-    **dict.fromkeys(("QuantizeV2",), ("output", "output_min", "output_max")),
-    "MaxPoolWithArgmax": ("output", "argmax"),
-    "SoftmaxCrossEntropyWithLogits": ("loss", "backprop"),
-    "BlockLSTM": ("i", "cs", "f", "o", "ci", "co", "h"),
-    "BlockLSTMV2": ("i", "cs", "f", "o", "ci", "co", "h"),
-    "LSTMBlockCell": ("i", "cs", "f", "o", "ci", "co", "h"),
-}
+_MOST_OUTPUTS = 256
+CHOSEN = "ChosenBranch"
+"""An op that TensorFlow does not have: what one of two branches gives, by a truth."""
 
 
 def inlined(nodes: Sequence[Node], functions: Iterable[Message]) -> list[Node]:
@@ -73,11 +60,30 @@ class _Inlining:
                 yield loop
                 continue
             function = self._function_of(node, constants)
-            if function is None:
+            if function is None and node.op in _CHOICES and node.inputs:
+                yield from self._both(node, constants, depth)
+            elif function is None:
                 yield node
             else:
                 arguments = node.inputs[1:] if node.op in _CHOICES else node.inputs
                 yield from self._body(function, node.name, arguments, constants, depth)
+
+    def _both(self, node: Node, constants: Mapping[str, Node], depth: int) -> Iterator[Node]:
+        """Yield the nodes of both branches, and those that choose between what they give."""
+        branches = [self._function(node, name) for name in ("then_branch", "else_branch")]
+        if None in branches:
+            yield node
+            return
+        calls = [f"{node.name}/then", f"{node.name}/else"]
+        for function, call in zip(branches, calls, strict=True):
+            assert function is not None
+            yield from self._body(function, call, node.inputs[1:], constants, depth)
+        count = sum(OutputReference(calls[0], at) in self.stands_for for at in range(_MOST_OUTPUTS))
+        for at in range(count):
+            name = self._own_name(f"{node.name}/{at}" if at else f"{node.name}/chosen", node.name)
+            reads = (node.inputs[0], *(OutputReference(call, at) for call in calls))
+            yield Node(name, CHOSEN, reads, {})
+            self.stands_for[OutputReference(node.name, at)] = OutputReference(name, 0)
 
     def _loop(self, node: Node, constants: Mapping[str, Node], depth: int) -> Loop | None:
         """Return a loop with the bodies of its two functions in it."""
@@ -165,6 +171,6 @@ def _place(
     node, output = (node, output) if node else (output, "")
     if node not in renamed:
         raise NetworkFileError(f"a function reads {read.node!r}, which it does not have: the file is damaged")
-    names = _OUTPUTS.get(ops[node], ())
+    names = OUTPUT_NAMES.get(ops[node], ())
     first = names.index(output) if output in names else 0
     return OutputReference(renamed[node], first + read.output)

@@ -25,6 +25,7 @@ from convscope.formats.tensorflow.graph_def import read_graph_def
 from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
 from convscope.formats.tensorflow.node import PLACEHOLDERS, Node
 from convscope.formats.tensorflow.picture_readers import Head, behind, cut_head
+from convscope.formats.tensorflow.several import one_output_each
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
@@ -36,7 +37,7 @@ def open_tensorflow(request: Request) -> NetworkParts:
     request.refuse("rules", because="a graph has no layers that come and go")
     path = request.path
     read = read_graph_def(path, request.weights)
-    nodes, head = cut_head(unfused(ranges_apart(read.nodes)))
+    nodes, head = cut_head(unfused(one_output_each(ranges_apart(read.nodes))))
     if head is not None:
         warn(f"{path}: {head.note}")
     sides = list(inference_values(nodes))

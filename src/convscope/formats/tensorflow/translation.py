@@ -37,7 +37,10 @@ class Operands(Protocol):
         """Return an input's name among the graph's values."""
 
     def shape(self, place: int) -> Shape:
-        """Return an input's shape, for the size the graph was made for."""
+        """Return an input's shape, for the size the graph was made for; UnsupportedLayer where the picture says it."""
+
+    def has_shape(self, place: int) -> bool:
+        """Whether an input's shape is the same for every picture of a size."""
 
     def sizes(self, place: int) -> Sequence[int]:
         """Return the same, as numbers that know where they come from: what is compared of them holds at any size."""

@@ -141,10 +141,19 @@ def compare(
 
 
 @operation
-def where(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Return the first where the condition is not 0, elsewhere the second."""
+def where(condition: Tensor, first: Tensor, second: Tensor, *, rows: bool = False) -> Tensor:
+    """Return the first where the condition is not 0, elsewhere the second; with `rows` whole rows of the first axis."""
+    if rows:
+        condition = condition.reshape(-1, *[1] * (first.dim() - 1))
     _require_stretchable((condition, first, second))
     return torch.where(condition != 0, first, second)
+
+
+@operation
+def clip_between(input: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return the input cut off above and then below, so that the lower limit holds where the two cross."""
+    _require_stretchable((input, low, high))
+    return torch.maximum(torch.minimum(input, high), low)
 
 
 def _terms(

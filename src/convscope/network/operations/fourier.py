@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -29,3 +32,49 @@ def fourier_transform(
         return real.unsqueeze(-1)
     transform = torch.fft.rfft if onesided else torch.fft.ifft if inverse else torch.fft.fft
     return torch.view_as_real(transform(signal, length, at).resolve_conj())
+
+
+@operation(sees="map")
+def transform_waves(
+    input: Tensor,
+    *,
+    transform: Literal["fft", "ifft", "rfft", "irfft"],
+    axes: int = 1,
+    lengths: Sequence[int] | None = None,
+) -> Tensor:
+    """Return one of torch.fft's transforms along the last `axes` axes of numbers, each cut off or filled to its length.
+
+    Complex numbers have a further axis of 2 behind these; "rfft" takes real numbers, "irfft" returns them.
+    """
+    real = transform == "rfft"
+    if input.dim() < axes + (not real) or (not real and input.shape[-1] != 2):
+        raise InputError(
+            f"{dimensions(input.shape)} has no {axes} axes of signals to transform by {transform}"
+        )
+    signal = input if real else torch.complex(*input.unbind(-1))
+    function = getattr(torch.fft, f"{transform}n")
+    result: Tensor = function(signal, None if lengths is None else tuple(lengths), tuple(range(-axes, 0)))
+    return result if transform == "irfft" else torch.view_as_real(result.resolve_conj())
+
+
+@operation
+def complex_part(
+    input: Tensor, *, part: Literal["real", "imaginary", "size", "angle", "conjugate"]
+) -> Tensor:
+    """Return a part of complex numbers, which are pairs along the last axis; the conjugate is a pair again."""
+    if input.dim() == 0 or input.shape[-1] != 2:
+        raise InputError(
+            f"{dimensions(input.shape)} has no pairs along its last axis: these are no complex numbers"
+        )
+    real, imaginary = input.unbind(-1)
+    match part:
+        case "real":
+            return real
+        case "imaginary":
+            return imaginary
+        case "size":
+            return torch.hypot(real, imaginary)
+        case "angle":
+            return torch.atan2(imaginary, real)
+        case "conjugate":
+            return torch.stack([real, -imaginary], -1)

@@ -63,6 +63,25 @@ def gather_nd(input: Tensor, index: Tensor, *, batch_axes: int = 0) -> Tensor:
 
 
 @operation(sees="map")
+def gather_in_batch(input: Tensor, index: Tensor, *, axis: int, batch_axes: int) -> Tensor:
+    """Return what lies along an axis where the indices say; the first `batch_axes` axes of both are the same rows."""
+    at = axis_index(axis, input)
+    if not 0 < batch_axes <= min(at, index.dim()) or input.shape[:batch_axes] != index.shape[:batch_axes]:
+        raise InputError(
+            f"{dimensions(index.shape)} indices do not lie in the batch of {dimensions(input.shape)}"
+        )
+    rows = input.movedim(at, batch_axes)
+    picked = gather_nd(rows, index.unsqueeze(-1), batch_axes=batch_axes)
+    between, behind = at - batch_axes, index.dim() - batch_axes
+    order = [
+        *range(batch_axes + behind, batch_axes + behind + between),
+        *range(batch_axes, batch_axes + behind),
+    ]
+    rest = range(batch_axes + behind + between, picked.dim())
+    return picked.permute([*range(batch_axes), *order, *rest])
+
+
+@operation(sees="map")
 def scatter_nd(input: Tensor, index: Tensor, updates: Tensor, *, combination: Combination = "none") -> Tensor:
     """Return the input with each update written to (or added, multiplied ...) where its row of indices points."""
     depth = index.shape[-1]
@@ -173,11 +192,12 @@ def select_where(input: Tensor, condition: Tensor, *, axis: int | None = None) -
 
 
 @operation(sees="map")
-def find_nonzero(input: Tensor) -> Tensor:
-    """Return where the numbers are that are not 0: a column each, an axis a row."""
+def find_nonzero(input: Tensor, *, rows: bool = False) -> Tensor:
+    """Return where the numbers are that are not 0: a column each, an axis a row; or with `rows` a row each."""
     if input.is_meta:
         raise NotImplementedError
-    return input.nonzero().T.to(input.dtype)
+    places = input.nonzero().to(input.dtype)
+    return places if rows else places.T
 
 
 @operation(sees="map")
@@ -215,6 +235,12 @@ def diagonal_of_ones(input: Tensor, *, offset: int = 0) -> Tensor:
 def triangle(input: Tensor, *, diagonal: int = 0, upper: bool = True) -> Tensor:
     """Return a matrix with zeros below a diagonal, or above it where it is not `upper`."""
     return input.triu(diagonal) if upper else input.tril(diagonal)
+
+
+@operation(affine=True)
+def band(input: Tensor, *, below: int, above: int) -> Tensor:
+    """Return of matrices, the last two axes, so many diagonals below the middle one and so many above."""
+    return input.triu(-below).tril(above)
 
 
 def _counted(index: Tensor, size: int) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 from convscope.formats.arithmetic import ARITHMETIC, known_first
 from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.tensorflow.functions import CHOSEN
 from convscope.formats.tensorflow.ops.convolution import LAST, maps
 from convscope.formats.tensorflow.tensors import WHOLE
 from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates
@@ -21,6 +22,9 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "GuaranteeConst": ("identity", {}),
     "PreventGradient": ("identity", {}),
     "Snapshot": ("identity", {}),
+    "Print": ("identity", {}),
+    "DeepCopy": ("identity", {}),
+    "RefIdentity": ("identity", {}),
     "Relu": ("relu", {}),
     "Relu6": ("clip", {"minimum": 0.0, "maximum": 6.0}),
     "Elu": ("elu", {}),
@@ -78,8 +82,9 @@ def _pair(operands: Operands) -> OperationPlan:
     if not constants:
         return OperationPlan(kind, [operands.value(0), operands.value(1)])
     constant, other = constants[0], 1 - constants[0]
-    numbers, shape = operands.known(constant), operands.shape(other)
+    numbers = operands.known(constant)
     assert numbers is not None
+    shape = operands.shape(other) if numbers.ndim else ()
     attributes = known_first(kind, constant == 0)
     if numbers.size == 1 and numbers.ndim <= len(shape):
         return OperationPlan(
@@ -137,8 +142,22 @@ def _compare(operands: Operands) -> OperationPlan:
 @translates("Select", "SelectV2")
 def _select(operands: Operands) -> OperationPlan:
     condition = operands.shape(0)
-    if operands.node.op == "Select" and len(condition) == 1 and len(operands.shape(1)) > 1:
-        raise refuse(operands.node, "that chooses whole rows")
+    whole_rows = operands.node.op == "Select" and len(condition) == 1 and len(operands.shape(1)) > 1
+    return OperationPlan(
+        "where", [operands.value(place) for place in range(3)], {}, {"rows": True} if whole_rows else {}
+    )
+
+
+@translates(CHOSEN)
+def _branch(operands: Operands) -> OperationPlan:
+    """What one of two branches gives, both of which are worked out where the picture says which it is."""
+    condition = operands.known(0)
+    if condition is not None and condition.size == 1:
+        return OperationPlan("identity", [operands.value(1 if condition.item() else 2)])
+    if condition is None and operands.shape(0) not in ((), (1,)):
+        raise refuse(operands.node, "of more than one truth")
+    if operands.shape(1) != operands.shape(2):
+        raise refuse(operands.node, "whose branches give different shapes")
     return OperationPlan("where", [operands.value(place) for place in range(3)])
 
 
@@ -146,6 +165,6 @@ def _select(operands: Operands) -> OperationPlan:
 def _clip(operands: Operands) -> OperationPlan:
     low, high = operands.known(1), operands.known(2)
     if low is None or high is None or low.size != 1 or high.size != 1:
-        raise refuse(operands.node, "whose limits are worked out from the picture")
+        return OperationPlan("clip_between", [operands.value(place) for place in range(3)])
     limits = {"minimum": float(low.item()), "maximum": float(high.item())}
     return OperationPlan("clip", [operands.value(0)], {}, {**maps(operands), **limits})

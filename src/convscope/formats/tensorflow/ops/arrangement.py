@@ -128,6 +128,12 @@ def _summary(operands: Operands) -> OperationPlan:
     return OperationPlan("reduce", [operands.value(0)], attributes=attributes)
 
 
+@translates("Shape")
+def _shape(operands: Operands) -> OperationPlan:
+    """The sizes of what has other ones for every picture; all others are known beforehand."""
+    return OperationPlan("shape_of", [operands.value(0)])
+
+
 @translates("ArgMax", "ArgMin")
 def _extreme(operands: Operands) -> OperationPlan:
     (axis,) = whole_numbers(operands, 1, "axis")

@@ -45,6 +45,15 @@ def _cast(operands: Operands) -> OperationPlan:
     return OperationPlan("identity", [operands.value(0)], {}, maps(operands))
 
 
+@translates("Bitcast")
+def _same_bits(operands: Operands) -> OperationPlan:
+    """Codes as the whole numbers that they are; of any other type the bits mean something else."""
+    before, behind = (operands.node.text(name).replace("DT_Q", "DT_") for name in ("T", "type"))
+    if before != behind:
+        raise refuse(operands.node, f"from {before} to {behind}")
+    return OperationPlan("identity", [operands.value(0)], {}, maps(operands))
+
+
 @folds("Cast")
 def _known_cast(node: Node, inputs: Sequence[Array]) -> Array:
     behind, (numbers,) = node.text("DstT"), inputs

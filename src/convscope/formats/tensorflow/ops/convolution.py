@@ -18,7 +18,7 @@ LAST: dict[str, Any] = {"channels_last": True}
 
 def maps(operands: Operands) -> dict[str, Any]:
     """Return the attribute of an operation on maps; rows of numbers have no axes to turn."""
-    return layout(operands.node) if len(operands.shape(0)) > 2 else {}
+    return layout(operands.node) if operands.has_shape(0) and len(operands.shape(0)) > 2 else {}
 
 
 def layout(node: Node) -> dict[str, Any]:

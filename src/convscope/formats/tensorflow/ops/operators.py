@@ -6,7 +6,6 @@ from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
-from convscope.network.operations.pooling import LOWEST
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Floor": ("round_off", {"to": "floor"}),
@@ -40,6 +39,9 @@ _ATEN = {
     "Erfinv": "erfinv",
     "Mod": "fmod",
     "TruncateMod": "fmod",
+    "Lgamma": "lgamma",
+    "Digamma": "digamma",
+    "BesselI0": "i0",
 }
 
 
@@ -52,12 +54,13 @@ def _alone(operands: Operands) -> OperationPlan:
 @translates(*_ATEN)
 def _elementwise(operands: Operands) -> OperationPlan:
     places = range(len(operands))
-    return _aten(operands, _ATEN[operands.node.op], *(f"${place}" for place in places), read=places)
+    return aten_plan(operands, _ATEN[operands.node.op], *(f"${place}" for place in places), read=places)
 
 
-def _aten(
+def aten_plan(
     operands: Operands, operator: str, *arguments: Any, read: Any = (0,), outputs: int = 1, **keywords: Any
 ) -> OperationPlan:
+    """Return a call of one of torch's operators, whose arguments are named as `aten` names them."""
     attributes: dict[str, Any] = {"operator": operator, "arguments": arguments}
     attributes |= {"keywords": keywords} if keywords else {}
     return OperationPlan("aten", [operands.value(place) for place in read], {}, attributes, outputs)
@@ -73,19 +76,34 @@ def _counted(operands: Operands) -> OperationPlan:
         if number is None or number.size != 1:
             raise refuse(operands.node, "whose ends are worked out from the picture")
         ends.append(number.item())
-    return _aten(operands, operator, *ends, read=(), dtype="torch.float32")
+    return aten_plan(operands, operator, *ends, read=(), dtype="torch.float32")
 
 
 @translates("Gather", "GatherV2")
 def _gather(operands: Operands) -> OperationPlan:
     axis = int(whole_numbers(operands, 2, "axis")[0]) if len(operands) > 2 else 0
     places = operands.known(1)
-    if operands.node.integer("batch_dims"):
-        raise refuse(operands.node, "that goes by the batch")
+    if batch_axes := operands.node.integer("batch_dims"):
+        attributes = {
+            "axis": axis % len(operands.shape(0)),
+            "batch_axes": batch_axes % (len(operands.shape(1)) + 1),
+        }
+        return OperationPlan("gather_in_batch", [operands.value(0), operands.value(1)], {}, attributes)
     if places is None:
         return OperationPlan("gather", [operands.value(0), operands.value(1)], {}, {"axis": axis})
     items = [("slice", None, None, None)] * (axis % len(operands.shape(0)))
     return OperationPlan("subscript", [operands.value(0)], attributes={"items": (*items, places.tolist())})
+
+
+@translates("Where")
+def _find(operands: Operands) -> OperationPlan:
+    """Where numbers are that are not 0, a row each: how many those are the picture says."""
+    return OperationPlan("find_nonzero", [operands.value(0)], {}, {"rows": True})
+
+
+@translates("TruncateDiv")
+def _divide_toward_zero(operands: Operands) -> OperationPlan:
+    return aten_plan(operands, "div", "$0", "$1", read=(0, 1), rounding_mode="trunc")
 
 
 @translates("GatherNd")
@@ -96,9 +114,9 @@ def _gather_nd(operands: Operands) -> OperationPlan:
 _SCATTERS = {"Update": "none", "Add": "add", "Max": "max", "Min": "min"}
 
 
-@translates(*(f"TensorScatter{how}" for how in _SCATTERS))
+@translates(*(f"TensorScatter{how}" for how in _SCATTERS), "ScatterNdNonAliasingAdd")
 def _scatter_nd(operands: Operands) -> OperationPlan:
-    attributes = {"combination": _SCATTERS[operands.node.op.removeprefix("TensorScatter")]}
+    attributes = {"combination": _SCATTERS.get(operands.node.op.removeprefix("TensorScatter"), "add")}
     return OperationPlan("scatter_nd", [operands.value(place) for place in range(3)], {}, attributes)
 
 
@@ -170,7 +188,7 @@ def _detect_boxes(operands: Operands) -> OperationPlan:
 @translates("Unpack")
 def _unpack(operands: Operands) -> OperationPlan:
     axis = operands.node.integer("axis")
-    return _aten(operands, "unbind", "$0", axis, outputs=operands.shape(0)[axis])
+    return aten_plan(operands, "unbind", "$0", axis, outputs=operands.shape(0)[axis])
 
 
 @translates("Cumsum", "Cumprod")
@@ -195,7 +213,7 @@ def _reverse(operands: Operands) -> OperationPlan:
 def _einsum(operands: Operands) -> OperationPlan:
     places = range(len(operands))
     codes = tuple(f"${place}" for place in places)
-    return _aten(operands, "einsum", operands.node.text("equation"), codes, read=places)
+    return aten_plan(operands, "einsum", operands.node.text("equation"), codes, read=places)
 
 
 @translates("BroadcastTo")
@@ -236,7 +254,7 @@ def _cumulative_logsumexp(operands: Operands) -> OperationPlan:
     node, (axis,) = operands.node, whole_numbers(operands, 1, "axis")
     if node.flag("exclusive") or node.flag("reverse"):
         raise refuse(node, "from the end, or without the number itself")
-    return _aten(operands, "logcumsumexp", "$0", int(axis))
+    return aten_plan(operands, "logcumsumexp", "$0", int(axis))
 
 
 @translates("MatrixBandPart")
@@ -244,10 +262,10 @@ def _band(operands: Operands) -> OperationPlan:
     """Of a matrix what lies above a diagonal, or below one."""
     below, above = (int(whole_numbers(operands, place, "width")[0]) for place in (1, 2))
     if min(below, above) >= 0:
-        raise refuse(operands.node, "that is bounded on both sides")
+        return OperationPlan("band", [operands.value(0)], {}, {"below": below, "above": above})
     if above >= 0:
-        return _aten(operands, "tril", "$0", above)
-    return _aten(operands, "triu", "$0", -below) if below >= 0 else _aten(operands, "alias", "$0")
+        return aten_plan(operands, "tril", "$0", above)
+    return aten_plan(operands, "triu", "$0", -below) if below >= 0 else aten_plan(operands, "alias", "$0")
 
 
 @translates("ReverseSequence")
@@ -267,34 +285,10 @@ def _reverse_marked(operands: Operands) -> OperationPlan:
     return OperationPlan("flip", [operands.value(0)], attributes={"axes": axes})
 
 
-_SEGMENTS = {"Sum": "sum", "Mean": "mean", "Max": "amax", "Min": "amin", "Prod": "prod"}
-
-
-@translates(
-    *(f"Segment{name}{version}" for name in _SEGMENTS for version in ("", "V2")),
-    *(f"UnsortedSegment{name}" for name in _SEGMENTS if name != "Mean"),
-)
-def _segments(operands: Operands) -> OperationPlan:
-    """Rows of one number put together; of a number that no row has, what TensorFlow says there."""
-    node, places = operands.node, operands.known(1)
-    if places is None:
-        raise refuse(node, "of segments that are worked out from the picture")
-    summary = _SEGMENTS[node.op.removeprefix("Unsorted").removeprefix("Segment").removesuffix("V2")]
-    has_count = node.op.startswith("Unsorted") or node.op.endswith("V2")
-    count = int(whole_numbers(operands, 2, "count")[0]) if has_count else int(places.max()) + 1
-    empty = {"prod": 1.0}.get(summary, 0.0)
-    if has_count and summary in ("amax", "amin"):
-        empty = LOWEST if summary == "amax" else -LOWEST
-    attributes = {"index": tuple(places.ravel().tolist()), "count": count, "summary": summary, "empty": empty}
-    if places.ndim > 1:
-        raise refuse(node, f"whose segments have {places.ndim} axes")
-    return OperationPlan("summarize_segments", [operands.value(0)], {}, attributes)
-
-
 @translates("Roll")
 def _roll(operands: Operands) -> OperationPlan:
     shifts, axes = (tuple(map(int, whole_numbers(operands, at, "bounds"))) for at in (1, 2))
-    return _aten(operands, "roll", "$0", shifts, axes)
+    return aten_plan(operands, "roll", "$0", shifts, axes)
 
 
 @translates("All", "Any")
