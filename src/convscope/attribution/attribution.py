@@ -25,9 +25,10 @@ class Attribution(AsPicture):
     """Where the evidence for an answer lies, in numbers; it can be saved and shown as the picture of them, too.
 
     - ``target`` is what was explained; ``values`` the numbers as the method made them: (height, width, channels) in the
-      input's size, colors in the order red, green, blue; of a class activation map, the layer's rows and columns;
-    - ``map`` is one number a pixel, (height, width) of the input. A ``signed`` one speaks for the answer where it is
-      positive, against it where it is negative; else it is 0 or more;
+      input's size, colors in the order red, green, blue; of a class activation map, the layer's rows and columns; of a
+      signal (positions, channels), of a volume (slices, rows, columns, channels);
+    - ``map`` is one number a pixel, (height, width) of the input; of a signal one a position. A ``signed`` one speaks
+      for the answer where it is positive, against it where it is negative; else it is 0 or more;
     - ``method`` is the method's name, ``how`` says how the numbers were made, ``notes`` what was measured of them, and
       ``caution`` what is known of such maps; ``lit`` is the words below the panel "overlay";
     - ``adds_up_to`` is what the values promise to add up to, where they do;

@@ -23,7 +23,7 @@ def baseline_input(target: AttributionTarget, baseline: Baseline) -> Tensor:
     """
     require_one_of("baseline", baseline, BASELINES)
     input = target.input
-    rows = (1, 2) if target.channels_last else (2, 3)
+    rows = tuple(axis for axis in range(1, input.dim()) if axis != target.channel_axis)
     if baseline == "zero":
         return torch.zeros_like(input)
     if baseline == "mean":
@@ -31,7 +31,8 @@ def baseline_input(target: AttributionTarget, baseline: Baseline) -> Tensor:
     if baseline == "blur":
         from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
-        sigma = [_BLUR * max(target.size) if axis in rows else 0 for axis in range(4)]
+        longest = max(input.shape[axis] for axis in rows)
+        sigma = [_BLUR * longest if axis in rows else 0 for axis in range(input.dim())]
         return torch.from_numpy(gaussian_filter(input.cpu().double().numpy(), sigma)).to(input)
     return of_one_color(target, _LEVELS[baseline], baseline)
 

@@ -48,5 +48,5 @@ def signed_attribution(
     """Return the Attribution of numbers in the input's shape that speak for the answer, or against it."""
     pixels = target.pixels(values)
     return Attribution(
-        target, method, pixels.sum(2), pixels, how, caution, signed=True, lit="what speaks for it"
+        target, method, pixels.sum(-1), pixels, how, caution, signed=True, lit="what speaks for it"
     )

@@ -75,6 +75,10 @@ class PanelKeywords(LookKeywords, total=False):
 
 def picture_of(attribution: Attribution) -> Picture:
     """Return the panels of an attribution beside each other, and the words for all of it."""
+    if attribution.map.ndim != 2:
+        from convscope.attribution.signal_figure import signal_figure
+
+        return signal_figure(attribution)
     names = attribution.options.panels or attribution.panels
     scaled = scaled_map(attribution)
     row = panels([_POSSIBLE[name](attribution, scaled) for name in names], theme=attribution.options.theme)

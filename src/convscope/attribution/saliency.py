@@ -67,7 +67,7 @@ def strongest(values: NDArray[np.float64], sign: Sign = "absolute") -> NDArray[n
     if sign not in _HOW:
         raise InputError(f"sign is one of {', '.join(_HOW)}, not {sign!r}")
     if sign == "both":
-        largest = np.abs(values).argmax(2)[..., None]
-        return np.asarray(np.take_along_axis(values, largest, 2)[..., 0])
+        largest = np.abs(values).argmax(-1)[..., None]
+        return np.asarray(np.take_along_axis(values, largest, -1)[..., 0])
     signed = {"absolute": np.abs(values), "positive": values, "negative": -values}[sign]
-    return np.asarray(signed.max(2).clip(min=0))
+    return np.asarray(signed.max(-1).clip(min=0))

@@ -153,16 +153,26 @@ class AttributionTarget:
         return channels_last(self.network)
 
     @property
+    def channel_axis(self) -> int:
+        """The axis of the input that its channels are on: of a signal or a volume the shorter, first or last."""
+        if self.input.dim() == 4:
+            return 3 if self.channels_last else 1
+        last = self.input.dim() - 1
+        return last if self.input.shape[last] < self.input.shape[1] else 1
+
+    @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the input."""
+        """Height and width of the input, where it is a picture."""
         shape = tuple(self.input.shape)
         return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
 
     def pixels(self, values: Tensor) -> NDArray[np.float64]:
-        """Return values in the input's shape as (height, width, channels), colors in the order red, green, blue."""
+        """Return values in the input's shape as (height, width, channels), colors in the order red, green, blue.
+
+        Of a signal they are (positions, channels), of a volume (slices, rows, columns, channels).
+        """
         spec = self.network.input_spec
-        colors = values[0].detach().cpu().double()
-        colors = colors if self.channels_last else colors.movedim(0, -1)
+        colors = values[0].detach().cpu().double().movedim(self.channel_axis - 1, -1)
         return (colors.flip(-1) if spec is not None and spec.channel_order == "BGR" else colors).numpy()
 
     @cached_property
@@ -206,9 +216,20 @@ class AttributionTarget:
         return f"{address}, averaged over its positions"
 
 
+_signals_too: ContextVar[bool] = ContextVar("signals_too", default=False)
 _shared: ContextVar[list[tuple[Network, object, TargetLike, AttributionTarget]] | None] = ContextVar(
     "shared", default=None
 )
+
+
+@contextmanager
+def signals_too(possible: bool) -> Iterator[None]:
+    """Within the block, what is explained may also be a signal, a volume or a film, given as a tensor."""
+    token = _signals_too.set(possible)
+    try:
+        yield
+    finally:
+        _signals_too.reset(token)
 
 
 @contextmanager
@@ -249,7 +270,7 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
         name = name or target.picture_name
         target = {**{str(term): term.weight for term in target.terms}}
     input = center_of_ten(network, input_of(network, picture))
-    require_input(network, input, -1 if channels_last(network) else 1)
+    require_input(network, input, -1 if channels_last(network) else 1, signals=_signals_too.get())
     if target is None:
         best, answers = best_class(network, input)
         return AttributionTarget(
@@ -257,7 +278,7 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
         )
     terms = tuple(_terms(network, target))
     explained = AttributionTarget(network, input, terms, picture_name=name)
-    require_terms(network, terms, explained.size)
+    require_terms(network, terms, explained.size if input.dim() == 4 else (0, 0))
     return explained
 
 

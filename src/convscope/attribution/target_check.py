@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 ANOTHER_BASELINE = ", or try another baseline or method"
 
 
-def require_input(network: Network, input: Tensor, channel_axis: int) -> None:
-    """InputError for an input that is not one picture of numbers, in the channels that the network expects."""
-    if input.dim() != 4 or len(input) != 1:
+def require_input(network: Network, input: Tensor, channel_axis: int, *, signals: bool = False) -> None:
+    """InputError for an input that is not one picture of numbers, in the channels that the network expects.
+
+    With `signals` it may be one signal, volume or film of a network that takes such.
+    """
+    is_signal = network.input_spec is None and input.dim() in (3, 5)
+    if is_signal and not signals:
+        raise InputError(
+            f"this is for pictures, not for an input of {tuple(input.shape)}: the evidence in signals and volumes "
+            "is shown by saliency, smoothgrad, gradient_times_input, integrated_gradients, deep_lift and gradient_shap"
+        )
+    if (input.dim() != 4 and not is_signal) or len(input) != 1:
         several = input.dim() == 4 and len(input) > 1
         remedy = "give one of them, input[:1]" if several else "network.preprocess(picture) makes it"
         raise InputError(

@@ -18,9 +18,9 @@ _NOT_MEASURED = "What it is worth was not measured here (that takes long): convs
 def worth_in_words(attribution: Attribution) -> str:
     """Return the map's single deletion on this picture with its 95 % interval, and that of a blob in the middle.
 
-    Of a map that is the same everywhere, nothing; for a large network, how to measure it.
+    Of a map that is the same everywhere, or of no picture, nothing; for a large network, how to measure it.
     """
-    if np.ptp(attribution.map) == 0:
+    if attribution.map.ndim != 2 or np.ptp(attribution.map) == 0:
         return ""
     if _multiplications(attribution.target) * CELLS**2 > _MOST:
         return _NOT_MEASURED

@@ -24,7 +24,7 @@ from convscope.cli.options import (
     numbers,
     output_option,
 )
-from convscope.cli.pictures import pictures_named
+from convscope.cli.pictures import is_array, pictures_named
 from convscope.cli.result_paths import require_pixels
 
 _SHEETS = {
@@ -203,7 +203,8 @@ def _evidence(
     """Show where in PICTURE the evidence for an answer of NETWORK lies: for the most probable class by default.
 
     A TARGET is a class by its label or number (tabby, 281), a layer, channel or neuron, the difference of two classes
-    ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8).
+    ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8). Where NETWORK takes signals, volumes or films,
+    PICTURE is a NumPy file of one (.npy), and the method integrated-gradients unless it is given.
     """
     from convscope.attribution.target import require_targets
 
@@ -221,8 +222,10 @@ def _evidence(
     method = method if compare is None else "compare"
     _check(method, sanity, targets, arguments)
     require_pixels(output)
-    named, opened = pictures_named([picture]), opening.open(network)
+    named, opened = pictures_named([picture], signals=True), opening.open(network)
     require_targets(opened, targets)
+    if opened.input_spec is None and is_array(picture):
+        method = _for_signals(method, source is ParameterSource.COMMANDLINE, arguments)
     what = f"{method}{'-sanity' if sanity else ''}{'-one-scale' if one_scale else ''}"
     if method == "layers":
         from convscope.attribution.gradients import layer_gradients
@@ -262,6 +265,15 @@ def _evidence(
             opened, what, named, targets or [""], lambda photograph, one: function(photograph, one or None)
         )
     save_all(looks, output, as_json)
+
+
+def _for_signals(method: str, chosen: bool, arguments: dict[str, Any]) -> str:
+    """Return the method for what is no picture, where none was chosen; what stands for nothing is zero there."""
+    if method == _DEFAULT and not chosen and "layer" not in arguments:
+        method = "integrated-gradients"
+    if method in ("integrated-gradients", "deep-lift") and "baseline" not in arguments:
+        arguments["baseline"] = "zero"
+    return method
 
 
 def _check(method: str, sanity: bool, targets: Sequence[str], arguments: dict[str, Any]) -> None:

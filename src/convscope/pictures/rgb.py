@@ -225,6 +225,12 @@ def _of_deep_gray(values: NDArray[Any], name: str) -> Pixels:
     return np.repeat(gray[:, :, None], 3, axis=2)
 
 
+_NO_PICTURE = (
+    "scale it to 0..1 first (a signal or a volume that a network takes as it is, classify, activations, values and "
+    "evidence read)"
+)
+
+
 def _unit_range(values: NDArray[Any]) -> Pixels:
     if values.dtype.kind == "b":
         return values.astype(np.float32)
@@ -237,7 +243,7 @@ def _unit_range(values: NDArray[Any]) -> Pixels:
         )
     low, high = float(values.min()), float(values.max())
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # also false for NaN; rounding may overshoot a little
-        hint = "divide by 255" if 1 < high <= 256 and low >= 0 else "scale it to 0..1 first"
+        hint = "divide by 255" if 1 < high <= 256 and low >= 0 else _NO_PICTURE
         raise PictureError(f"a picture of floats holds 0..1, this array {low:g} to {high:g}; {hint}")
     clipped: Pixels = np.clip(values, 0, 1).astype(np.float32)
     return clipped
