@@ -196,6 +196,7 @@ def test_a_dream_without_shades_is_warned_of(clip: bool) -> None:
         ({"rate": "fast"}, "rate is a number, not 'fast'"),
         ({"steps": 0}, "steps is a whole number, at least 1, not 0"),
         ({"steps": "x"}, "steps is a whole number, at least 1, not 'x'"),
+        ({"jitter": 10**20}, "jitter is at most 2,147,483,648, not 100000000000000000000"),
         ({"jitter": -1}, "jitter is a whole number, at least 0, not -1"),
         ({"zoom": 0.5}, "zoom is a whole number, at least 0, not 0.5"),
         ({"stop_above": "15"}, "stop_above is a number, or None, not '15'"),

@@ -45,6 +45,7 @@ def test_a_picture_too_small_for_one_octave_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"count": 10**9}, "octaves is at most 1,000, not 1000000000"),
         ({"count": 0}, "octaves is a whole number, at least 1, not 0"),
         ({"count": "x"}, "octaves is a whole number, at least 1, not 'x'"),
         ({"count": 1.5}, "not 1.5"),

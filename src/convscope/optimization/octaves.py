@@ -38,7 +38,7 @@ class Octaves:
     fewer: bool = False
 
     def __post_init__(self) -> None:
-        require_whole("octaves", self.count, 1)
+        require_whole("octaves", self.count, 1, 1_000)
         if not (isinstance(self.scale, SupportsFloat) and 1 < float(self.scale) < float("inf")):
             raise InputError(f"octave_scale is a number above 1, not {self.scale!r}")
 
@@ -125,7 +125,9 @@ class OctaveDetail:
         return self.octaves.resized(picture, self.sizes[number - 1])
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """InputError for a setting that is no whole number, or too small."""
+def require_whole(name: str, value: object, least: int, most: int = 2**31) -> None:
+    """InputError for a setting that is no whole number, too small, or larger than any that means something."""
     if not (isinstance(value, SupportsIndex) and index(value) >= least):
         raise InputError(f"{name} is a whole number, at least {least}, not {value!r}")
+    if index(value) > most:
+        raise InputError(f"{name} is at most {most:,}, not {value!r}")

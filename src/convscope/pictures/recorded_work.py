@@ -1,8 +1,14 @@
-"""How much a recipe of a stranger's picture may ask for before anybody is asked: its steps, its sizes."""
+"""How much a recipe of a stranger's picture may ask for before anybody is asked: its steps, its sizes, and all of it.
+
+The limit of all is some hours of a GoogLeNet's on one processor: 10^10 pixels through the network. A picture of 1,024 x
+1,024 in the style of another, of 1,000 steps, is a tenth of it.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +16,11 @@ from convscope.errors import RecipeError
 from convscope.pictures.options import FORMER_NAMES
 from convscope.pictures.recipe import Recipe
 
+_MOST_PIXELS = 10**10
+_USUAL_SIZE = 512  # pixels: where a recipe does not say it, it is the picture's own, or the network's
+_SIDES = ("size", "coarsest", "input_shape")
+_TIMES = ("steps", *FORMER_NAMES, "samples", "octaves", "maps")
+_LISTS = ("channels", "methods", "addresses", "targets")
 _MOST = 100_000  # of any number that is not named here
 _LIMITS: Mapping[str, float] = {
     **dict.fromkeys(("size", "coarsest", "tile", "tile_size", "input_shape"), 8_192),
@@ -19,14 +30,31 @@ _LIMITS: Mapping[str, float] = {
 
 
 def refuse_much_work(recipe: Recipe, path: Path) -> None:
-    """Raise RecipeError for a number that would take days, or all of the memory."""
+    """Raise RecipeError for a number that would take days, or all of the memory, and for numbers that do together."""
+    said = defaultdict[str, list[float]](list)
     for name, number in _numbers("", [recipe.arguments, recipe.options]):
+        said[name].append(abs(number))
         limit = _LIMITS.get(name, _MOST)
         if not abs(number) <= limit:  # NaN is neither
             raise RecipeError(
                 f"the recipe in {path} asks for {name} {number:,}, and more than {limit:,} is done only if you trust "
                 "it (--trust, trust=True)"
             )
+    side = max((number for name in _SIDES for number in said[name]), default=_USUAL_SIZE)
+    times = prod(max(1, *said[name]) for name in _TIMES if said[name])
+    length = prod(_longest(name, recipe.arguments) for name in _LISTS)
+    if (pixels := side**2 * times * length) > _MOST_PIXELS:
+        raise RecipeError(
+            f"the recipe in {path} asks for about {pixels:,.0f} pixels to go through the network (its size, steps and "
+            f"how many are made, together), and more than {_MOST_PIXELS:,} is done only if you trust it (--trust, "
+            "trust=True)"
+        )
+
+
+def _longest(name: str, arguments: Mapping[str, Any]) -> int:
+    """Return how many things an argument asks for: a list's length, at least 1."""
+    value = arguments.get(name)
+    return max(1, len(value)) if isinstance(value, (list, tuple)) else 1
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
