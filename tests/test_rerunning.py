@@ -324,7 +324,10 @@ _SHAPES = {"weight": (4, 3, 3, 3), "bias": (4,)}
         ({"address": "conv2", "size": float("nan")}, "asks for size nan"),
         ({"options": {"input_shape": [1, 3, 60_000, 60_000]}}, "asks for input_shape 60,000"),
         ({"address": "conv2", "size": 8_000, "steps": 9_000}, "asks for about 576,000,000,000 pixels"),
-        ({"channels": [3] * 512, "changes": {"iterations": 9_000}}, "asks for about 1,207,959,552,000 pixels"),
+        (
+            {"channels": [3] * 512, "changes": {"iterations": 9_000}},
+            "asks for about 1,207,959,552,000 pixels",
+        ),
     ],
 )
 def test_a_stranger_s_recipe_does_not_run_for_days(

@@ -29,6 +29,13 @@ class FoldingBudget:
     numbers: float = LEAST_BUDGET
     work: float = _LEAST_WORK
 
+    @classmethod
+    def of_stored(cls, count: int) -> FoldingBudget:
+        """Return the budget of a file that holds so many numbers."""
+        budget = cls()
+        budget.add_stored(count)
+        return budget
+
     def add_stored(self, count: int) -> None:
         """Allow for numbers that the file holds."""
         self.numbers += _TIMES_STORED * count

@@ -208,6 +208,14 @@ def test_a_script_with_recurrent_layers_and_attention_answers_alike(tmp_path: Pa
             "a list or a text of 16,384 items",
         ),
         ("    return torch.mul([0], 1000000000)", "1,000,000,000 times as long"),
+        (
+            "    return torch.add(x, torch.sum(torch.zeros([40000, 40000])))",
+            "40000x40000 of the file's own numbers",
+        ),
+        (
+            "    a = torch.ones([1000, 1000])\n    for i in range(9):\n      a = torch.cat([a, a])\n    return a",
+            "of the file's own numbers",
+        ),
         ("    return (self).forward(x)", "calls itself more than"),
         ("    n = 3\n    while True:\n      n = torch.mul(n, n)", "beyond 64 bits"),
         ("    import os\n    return x", "Import"),

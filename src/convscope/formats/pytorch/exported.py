@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, warn
 from convscope.formats.decisions import Decision
+from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.json_types import Each, require
+from convscope.formats.pytorch.program_constants import made_within
 from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, scalar_type
 from convscope.formats.sizes import Axis
 from convscope.network.operations.aten import pure_operator
@@ -96,8 +98,9 @@ class ExportedProgram(nn.Module):
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """Run the nodes in their order; those of one module together, inside of it."""
         values: dict[str, Any] = {**self._constants, **dict(zip(self.inputs, given, strict=True))}
+        budget = FoldingBudget.of_stored(sum(tensor.numel() for tensor in self.code_tensors))
         for (path, _), nodes in groupby(self._nodes, _place):
-            run = _Run(list(nodes), values)
+            run = _Run(list(nodes), values, budget)
             if path:
                 self.get_submodule(path)(run)
             else:
@@ -116,8 +119,10 @@ class _Part(nn.Module):
 class _Run:
     """Some nodes, to be run on the values there are so far."""
 
-    def __init__(self, nodes: Sequence[Mapping[str, Any]], values: dict[str, Any]) -> None:
-        self.nodes, self.values = nodes, values
+    def __init__(
+        self, nodes: Sequence[Mapping[str, Any]], values: dict[str, Any], budget: FoldingBudget
+    ) -> None:
+        self.nodes, self.values, self.budget = nodes, values, budget
 
     def __call__(self) -> Any:
         result = None
@@ -130,7 +135,9 @@ class _Run:
         function = _function(node)
         arguments = [item["arg"] for item in node["inputs"] if item.get("kind") != 2]
         keywords = {item["name"]: item["arg"] for item in node["inputs"] if item.get("kind") == 2}
-        return function(*map(self._value, arguments), **{k: self._value(v) for k, v in keywords.items()})
+        values = [self._value(argument) for argument in arguments]
+        named = {name: self._value(argument) for name, argument in keywords.items()}
+        return made_within(self.budget, function, values, named)
 
     def _keep(self, outputs: Sequence[Mapping[str, Any]], result: Any) -> None:
         for output, value in zip(outputs, [result] if len(outputs) == 1 else result, strict=False):

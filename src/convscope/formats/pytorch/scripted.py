@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.folding_budget import FoldingBudget
+from convscope.formats.pytorch.program_constants import made_within
 from convscope.formats.pytorch.programs import Archive, ScriptObject, read_script
 from convscope.formats.pytorch.script_arithmetic import OF_SIZES, PLAIN, computed
 from convscope.formats.sizes import Size, SizeFraction, largest, smallest, whole
@@ -65,6 +67,7 @@ class ScriptProgram(nn.Module):
         for name, value in vars(thing).items():
             if isinstance(value, Tensor) and "." not in name:
                 self.register_buffer(name, value)
+                script.stored += value.numel()
             elif isinstance(value, ScriptObject):
                 self.add_module(name, _program(script, value))
             else:
@@ -72,6 +75,8 @@ class ScriptProgram(nn.Module):
 
     def forward(self, *given: Any) -> Any:
         """Follow the method of that name."""
+        if not self._script.depth:  # a run of the whole program
+            self._script.budget = FoldingBudget.of_stored(self._script.stored)
         return self._script.method(self._kind, "forward")(self, *given)
 
     def call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -116,6 +121,8 @@ class _Script:
     ) -> None:
         self.sources, self.constants = sources, constants
         self.statements = self.depth = 0
+        self.stored = sum(constant.numel() for constant in constants if isinstance(constant, Tensor))
+        self.budget = FoldingBudget()
 
     def source(self, kind: str, name: str) -> ast.FunctionDef:
         """Return a method of a class; UnsupportedLayer where the program has none of that name."""
@@ -144,7 +151,7 @@ class _Script:
         if head == "CONSTANTS":
             return self.constants[int(last.removeprefix("c"))]
         if head == "torch" or head == "ops.aten":
-            return _Operator(last, self.constants)
+            return _Operator(last, self)
         if path == "ops.prim.RaiseException":
             return _raise
         if head == "ops.prim" and last in _ASKED:
@@ -175,8 +182,8 @@ def _raise(message: Any, *_: Any) -> None:
 class _Operator:
     """An operator by its name: plain arithmetic with numbers, ATen's with tensors."""
 
-    def __init__(self, name: str, constants: Sequence[Any] = ()) -> None:
-        self.name, self.constants = name, constants
+    def __init__(self, name: str, script: _Script) -> None:
+        self.name, self.script = name, script
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.name in OF_SIZES and any(isinstance(one, Size | SizeFraction) for one in args):
@@ -196,12 +203,12 @@ class _Operator:
                 "the program was made for one kind of processor (torch.jit.optimize_for_inference): save it before that"
             )
         pure_operator(self.name.rstrip("_"))
-        return getattr(torch.ops.aten, self.name)(*args, **kwargs)
+        return made_within(self.script.budget, getattr(torch.ops.aten, self.name), args, kwargs)
 
     def _as_number(self, value: Any) -> Any:
         """Return the number that a trace keeps as a tensor beside a size, ``torch.div(size, CONSTANTS.c0)``."""
         is_number = isinstance(value, Tensor) and not value.dim()
-        return value.item() if is_number and any(value is one for one in self.constants) else value
+        return value.item() if is_number and any(value is one for one in self.script.constants) else value
 
     def _of_tensor(self, tensor: Tensor, *others: Any) -> Any:
         if self.name == "size":
