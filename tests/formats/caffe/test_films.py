@@ -129,3 +129,14 @@ def test_a_film_of_unknown_length_has_c3ds(tmp_path: Path) -> None:
     with pytest.warns(ConvscopeWarning, match="1x3x16x12x12 is a guess"):
         network = convscope.open_network(tmp_path / "net.prototxt")
     assert network.graph.inputs == {"data": (1, 3, 16, 12, 12)}
+
+
+@pytest.mark.parametrize("crop, side", [("", 224), ("crop_size: 112", 112)])
+def test_a_window_of_three_axes_looks_at_films(crop: str, side: int) -> None:
+    """R-C3D's: its data layer says no more than that it reads."""
+    text = (
+        f'layer {{ name: "d" type: "Data" top: "data" transform_param {{ {crop} }} data_param {{ batch_size: 1 }} }}'
+        'layer { name: "c" type: "Convolution" bottom: "data" top: "c" '
+        "convolution_param { num_output: 2 kernel_size: 3 kernel_size: 5 kernel_size: 5 stride: 2 } }"
+    )
+    assert built(text).graph.inputs == {"data": (1, 3, 16, side, side)}

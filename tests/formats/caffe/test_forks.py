@@ -213,6 +213,18 @@ def test_upsample_of_yolo_repeats_each_pixel(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, x.numpy().repeat(3, 2).repeat(3, 3))
 
 
+def test_darknets_reorg_in_python_is_synopsyss() -> None:
+    """Its ``darknet.py``: values are read as a quarter of the channels on twice the sides."""
+    python = 'type: "Python" python_param { module: "yolov2" layer: "darknet_reorg" }'
+    network = built(inputs(data=(2, 8, 4, 6)) + f'layer {{ name: "o" {python} bottom: "data" top: "o" }}')
+    x = random((2, 8, 4, 6)).numpy()
+    wide, expected = x.reshape(2, 2, 8, 12), np.zeros((2, 8, 4, 6), np.float32)
+    for b, k, y, x_ in np.ndindex(2, 8, 4, 6):
+        expected[b, k, y, x_] = wide[b, k % 2, y * 2 + k // 2 // 2, x_ * 2 + k // 2 % 2]
+    found = network.activations(torch.from_numpy(x), "o")["o"]
+    assert np.array_equal(found, expected.reshape(2, 32, 2, 3))
+
+
 def test_flip_and_the_reverse_of_reorg() -> None:
     x = random(MAP)
     text = (
@@ -614,7 +626,9 @@ def test_gradients_through_regions() -> None:
     x = random((1, 4, 6, 7)).double().requires_grad_()
     rois = torch.tensor(REGIONS, dtype=torch.float64)
     pooled = {"size": (2, 3), "scale": 0.1}
-    assert torch.autograd.gradcheck(lambda x: OPERATIONS["roi_pool"](x, rois, **pooled), (x,))
+    for summary in ("maximum", "mean"):
+        way = {**pooled, "summary": summary}
+        assert torch.autograd.gradcheck(lambda x, way=way: OPERATIONS["roi_pool"](x, rois, **way), (x,))
     sensitive = {"outputs": 1, "groups": 2, "scale": 0.1}
     assert torch.autograd.gradcheck(
         lambda x: OPERATIONS["position_sensitive_roi_pool"](x, rois, **sensitive), (x,)

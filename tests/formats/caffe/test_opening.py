@@ -95,6 +95,21 @@ def test_the_spec_follows_the_files(lenet: Path) -> None:
     assert spec is not None and spec.mean == (7,) and spec.provenance["mean"] == "preprocessing.json"
 
 
+@pytest.mark.parametrize(
+    "values, mean", [((7,), (7,)), ((7, 7, 7), (7,)), ((7, 8), None), ((104, 117, 123), None)]
+)
+def test_a_mean_of_several_pictures_is_that_of_one(
+    lenet: Path, values: tuple[int, ...], mean: object
+) -> None:
+    """TSN's data layer reads three snippets at once, channels one behind the other; another number is not ours."""
+    stated = " ".join(f"mean_value: {value}" for value in values)
+    (lenet / "train_val.prototxt").write_text(
+        f'layer {{ name: "d" type: "Data" top: "data" transform_param {{ {stated} }} }}'
+    )
+    spec = convscope.open_network(lenet).input_spec
+    assert spec is not None and spec.mean == (mean or ())
+
+
 def test_a_mean_file_beside_the_network(shared_data: Path, tmp_path: Path) -> None:
     for name in ("bvlc_googlenet/deploy.prototxt", "means/ilsvrc_2012_mean.npy"):
         shutil.copy(shared_data / "caffe" / name, tmp_path)

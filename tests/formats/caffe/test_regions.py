@@ -210,3 +210,109 @@ def test_gradients_through_warped_regions() -> None:
     ):
         assert torch.autograd.gradcheck(lambda x: OPERATIONS[kind](x, rois, **attributes), (x,))  # noqa: B023
     assert torch.autograd.gradcheck(lambda x: OPERATIONS["resize_from_corner"](x, size=(9, 3)), (x,))
+
+
+def box_iou(one: list[float], other: list[float]) -> float:
+    """``BoxIOU`` of MS-CNN's math_functions.cpp, of (x, y, w, h)."""
+    (x1, y1, w1, h1), (x2, y2, w2, h2) = one, other
+    if min(w1, h1, w2, h2) <= 0:
+        return 0.0
+    left, top, right, bottom = max(x1, x2), max(y1, y2), min(x1 + w1, x2 + w2), min(y1 + h1, y2 + h2)
+    over = 0.0 if left >= right or top >= bottom else (right - left) * (bottom - top)
+    return over / (w1 * h1 + w2 * h2 - over)
+
+
+@pytest.mark.parametrize("tops", [1, 2])
+def test_proposals_from_score_maps_are_mscnns(tops: int) -> None:
+    words = (
+        "fg_thr: -1.5 iou_thr: 0.45 field_whr: 3 field_xyr: 1.5 max_nms_num: 25 max_post_nms_num: 7 min_size: 11 "
+        "field_w: 30 field_w: 16 field_w: 60 field_h: 15 field_h: 40 field_h: 50 downsample_rate: 8 downsample_rate: 8 "
+        "downsample_rate: 16"
+    )
+    second = 'top: "s" ' if tops == 2 else ""
+    shapes = {"a": (2, 7, 5, 6), "b": (2, 6, 5, 6), "c": (2, 8, 3, 3)}
+    text = inputs(**shapes) + (
+        f'layer {{ name: "p" type: "BoxOutput" bottom: "a" bottom: "b" bottom: "c" top: "p" {second}'
+        f"box_output_param {{ {words} }} bbox_reg_param {{ {'bbox_mean: 0.1 ' * 4} "
+        "bbox_std: 0.4 bbox_std: 0.5 bbox_std: 0.6 bbox_std: 0.7 } }"
+    )
+    network = built(text)
+    values = {name: random(shape, seed) for seed, (name, shape) in enumerate(shapes.items())}
+    scales = [("a", 30, 15, 8), ("b", 16, 40, 8), ("c", 60, 50, 16)]
+    expected = []
+    for picture in range(2):
+        boxes: list[tuple[float, int, list[float]]] = []
+        for name, fw, fh, rate in scales:
+            map = values[name][picture].double().numpy()
+            classes, rows, columns = len(map) - 4, *map.shape[1:]
+            for h, w in np.ndindex(rows, columns):
+                score = max(map[1:classes, h, w]) - map[0, h, w]
+                moves = [map[classes + j, h, w] * std + 0.1 for j, std in enumerate((0.4, 0.5, 0.6, 0.7))]
+                x, y = (min(max(v, -1 / 1.5), 1 / 1.5) for v in moves[:2])
+                bw, bh = (
+                    np.exp(min(max(v, np.log(1 / 3)), np.log(3))) * f
+                    for v, f in zip(moves[2:], (fw, fh), strict=True)
+                )
+                x, y = x * fw + (w + 0.5) * rate - bw / 2, y * fh + (h + 0.5) * rate - bh / 2
+                x, y = max(x, 0), max(y, 0)
+                bw, bh = min(bw, columns * rate - x), min(bh, rows * rate - y)
+                if score >= -1.5 and min(bw, bh) >= 11:
+                    boxes.append((score, len(boxes), [x, y, bw, bh]))
+        best = sorted(boxes, reverse=True)[:25]
+        kept: list[tuple[float, list[float]]] = []
+        for score, _, box in best:
+            if all(box_iou(other, box) <= 0.45 for _, other in kept):
+                kept.append((score, box))
+        assert 7 < len(kept) < len(best) == 25 < len(boxes), "each limit does something"
+        expected += [[picture, x, y, x + w, y + h, score] for score, (x, y, w, h) in kept[:7]]
+    found = network.activations(values, "p", *(["s"] if tops == 2 else []))
+    np.testing.assert_allclose(found["p"].flatten(1), np.array(expected)[:, :5], atol=1e-3)
+    if tops == 2:
+        np.testing.assert_allclose(found["s"].flatten(1), expected, atol=1e-3)
+        low = {name: value.clone() for name, value in values.items()}
+        for value in low.values():
+            value[:, 0] = 99.0
+        nothing = network.activations(low, "p", "s")
+        assert nothing["p"].flatten().tolist() == [0, 1, 1, 10, 10]
+        assert nothing["s"].flatten().tolist() == [0] * 6
+
+
+def test_of_equal_scores_the_last_one_is_first() -> None:
+    """As ``std::sort`` by pairs of (score, index) has them, from the largest down."""
+    text = inputs(a=(1, 6, 1, 3)) + (
+        'layer { name: "p" type: "BoxOutput" bottom: "a" top: "p" box_output_param { field_w: 20 field_h: 20 '
+        "downsample_rate: 40 min_size: 1 } }"
+    )
+    maps = torch.zeros(1, 6, 1, 3)
+    maps[0, 1, 0] = torch.tensor([1.0, 1.0, 2.0])
+    found = built(text).activations(maps, "p")["p"].flatten(1)
+    assert found[:, 1].tolist() == [90, 50, 10]
+
+
+def test_means_over_regions_are_ccnns() -> None:
+    """``ROIPoolForwardAve``, for regions beyond the picture and without area too."""
+    text = inputs(data=MAP, rois=ROIS.shape) + (
+        'layer { name: "o" type: "ROIPooling" bottom: "data" bottom: "rois" top: "o" '
+        "roi_pooling_param { pooled_h: 3 pooled_w: 4 spatial_scale: 0.125 pool: AVE } }"
+    )
+    x = random(MAP)
+    found = built(text).activations({"data": x, "rois": torch.from_numpy(ROIS)}, "o")["o"].numpy()
+    height, width = MAP[2:]
+    for n, (_, x1, y1, x2, y2) in enumerate(ROIS):
+        left, top, right, bottom = (
+            int(np.floor(abs(v * 0.125) + 0.5) * np.sign(v)) for v in (x1, y1, x2, y2)
+        )
+        high, wide = (
+            np.float32(max(bottom - top + 1, 1)) / np.float32(3),
+            np.float32(max(right - left + 1, 1)) / np.float32(4),
+        )
+        for ph, pw in np.ndindex(3, 4):
+            rows = [
+                min(max(int(v) + top, 0), height) for v in (np.floor(ph * high), np.ceil((ph + 1) * high))
+            ]
+            columns = [
+                min(max(int(v) + left, 0), width) for v in (np.floor(pw * wide), np.ceil((pw + 1) * wide))
+            ]
+            cell = x[0, :, rows[0] : rows[1], columns[0] : columns[1]].double().numpy()
+            mean = cell.mean((1, 2)) if cell.size else np.zeros(MAP[1])
+            np.testing.assert_allclose(found[n, :, ph, pw], mean, atol=1e-5)

@@ -907,6 +907,7 @@ def test_every_operation_has_an_example():
         "intervention",
         "regions",
         "cascade_regions",
+        "score_maps",
         "optical_flow",
         "deep_lift_rules",
     )

@@ -38,6 +38,7 @@ USUAL_PICTURES = tuple(
 )
 """Channels and sides of the pictures that most networks take, for those that do not say it."""
 USUAL_LENGTH = 16  # C3D's films
+_FILM_AXES = 3  # of a window: pictures, height, width
 _REGION = (1, 5)  # a picture's index, and two corners
 
 
@@ -228,6 +229,8 @@ class _Building:
             return _whole_numbers(self.input_shape)
         if stated is None:
             return _REGION if not is_first and self._is_of_regions(top) else None
+        if len(stated) == 4 and self._looks_at_films(top):
+            return None  # how many pictures a film has is not stated
         if len(stated) == 4 and stated[1] is None:
             stated = (stated[0], self._channels_read(top), *stated[2:])
         sizes = tuple(size for size in stated if size is not None)
@@ -255,7 +258,10 @@ class _Building:
 
     def _looks_at_films(self, blob: str) -> bool:
         readers = (layer for layer in self.net.layer if blob in layer.bottom)
-        return any(str(layer.type).lower().endswith("3d") for layer in readers)
+        return any(
+            str(layer.type).lower().endswith("3d") or len(layer.convolution_param.kernel_size) == _FILM_AXES
+            for layer in readers
+        )
 
     def _channels_read(self, blob: str) -> int | None:
         """Tell an input's channels from the weights of the convolution that reads it."""

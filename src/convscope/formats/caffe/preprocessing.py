@@ -63,6 +63,17 @@ def _with_mean(spec: InputSpec, path: Path) -> InputSpec:
     return spec.with_mean(mean, because=f"mean file {path.name}") if mean.shape[0] == spec.channels else spec
 
 
+def _mean_of_channels(values: tuple[float, ...], channels: int) -> dict[str, tuple[float, ...]]:
+    """Return the mean as a spec has it: of each channel, from one for all, or of several pictures' one by one.
+
+    Nothing, for numbers that are of other channels: of the clips of a film, before they are taken apart.
+    """
+    if channels % len(values) == 0:
+        return {"mean": values * (channels // len(values))}
+    of_one = values[:channels]
+    return {"mean": of_one} if of_one * (len(values) // channels) == values else {}
+
+
 def _with_transform(spec: InputSpec, net: Message, because: str, folder: Path) -> InputSpec:
     """Take what the first data layer's transform_param says: scale, mean, color."""
     layers = [layer for layer in net.layer if layer.has("transform_param")]
@@ -73,8 +84,7 @@ def _with_transform(spec: InputSpec, net: Message, because: str, folder: Path) -
     if transform.has("scale"):
         changes |= {"input_scale": transform.scale, "raw_scale": 255.0}
     if transform.has("mean_value"):
-        values = tuple(float(value) for value in transform.mean_value)
-        changes["mean"] = values * spec.channels if len(values) == 1 else values
+        changes |= _mean_of_channels(tuple(map(float, transform.mean_value)), spec.channels)
     if transform.has("mean_file"):
         path = folder / Path(transform.mean_file).name
         if path.is_file():

@@ -52,6 +52,7 @@ from convscope.network.operations import (
     regions,
     resizing,
     sampling,
+    score_maps,
     shape,
 )
 from convscope.network.operations.registry import KINDS, OPERATIONS, OperationKind, kind_of, operation
@@ -102,5 +103,6 @@ __all__ = [
     "regions",
     "resizing",
     "sampling",
+    "score_maps",
     "shape",
 ]

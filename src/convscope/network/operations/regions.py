@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,9 +24,15 @@ from convscope.network.operations.rounding import half_away
 
 @operation(part="pooling", sees="map")
 def roi_pool(
-    input: Tensor, regions: Tensor, *, size: tuple[int, int], scale: float = 1.0, margin: float = 0.0
+    input: Tensor,
+    regions: Tensor,
+    *,
+    size: tuple[int, int],
+    scale: float = 1.0,
+    margin: float = 0.0,
+    summary: Literal["maximum", "mean"] = "maximum",
 ) -> Tensor:
-    """Return the largest values in a grid of `size` over each region: (regions, channels, *size).
+    """Return the largest values (or the means) in a grid of `size` over each region: (regions, channels, *size).
 
     A region is (picture's index, left, top, right, bottom) in pixels of the network's input, `scale` of them one of the
     map's, rounded to whole positions, both ends included. `margin` of its sides is added all around. Girshick,
@@ -40,7 +47,8 @@ def roi_pool(
     rows = _bins(top, bottom, size[0], input.shape[2], input.dtype)
     columns = _bins(left, right, size[1], input.shape[3], input.dtype)
     pictures = regions[:, 0].long().tolist()
-    pooled = [_grid(input[picture], *bins) for picture, *bins in zip(pictures, rows, columns, strict=True)]
+    cells = _grid if summary == "maximum" else _means
+    pooled = [cells(input[picture], *bins) for picture, *bins in zip(pictures, rows, columns, strict=True)]
     if not pooled:
         return input.new_empty((0, input.shape[1], *size))
     values = torch.stack(pooled)
@@ -88,6 +96,15 @@ def _grid(maps: Tensor, rows: _Bins, columns: _Bins) -> Tensor:
     lines = [_largest(maps, 1, start, stop) for start, stop in rows]
     cells = [[_largest(line, 1, start, stop) for start, stop in columns] for line in lines]
     return torch.stack([torch.stack(line, -1) for line in cells], 1)
+
+
+def _means(maps: Tensor, rows: _Bins, columns: _Bins) -> Tensor:
+    """Return the means of (channels, height, width) in each cell, 0 where it is empty: (channels, rows, columns)."""
+    for axis, bins in ((1, rows), (2, columns)):
+        stretches = [maps.narrow(axis, start, max(stop - start, 0)) for start, stop in bins]
+        means = [part.mean(axis) if part.shape[axis] else part.sum(axis) for part in stretches]
+        maps = torch.stack(means, axis)
+    return maps
 
 
 def _bins(first: Tensor, last: Tensor, count: int, size: int, dtype: torch.dtype) -> list[_Bins]:

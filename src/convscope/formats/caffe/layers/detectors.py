@@ -18,9 +18,11 @@ _PROPOSALS = 300  # py-faster-rcnn's RPN_POST_NMS_TOP_N in a test
 @register_layer("ROIPooling")
 def _roi_pooling(layer: Message) -> OperationPlan:
     settings = layer.roi_pooling_param
-    attributes = {"size": pooled_size(layer, settings), "scale": settings.spatial_scale}
+    attributes: dict[str, Any] = {"size": pooled_size(layer, settings), "scale": settings.spatial_scale}
     if settings.pad_ratio:
         attributes["margin"] = settings.pad_ratio
+    if settings.pool == "AVE":  # CCNN's
+        attributes["summary"] = "mean"
     return OperationPlan("roi_pool", attributes=attributes)
 
 

@@ -240,6 +240,12 @@ def _reorg(layer: Message) -> OperationPlan:
     return OperationPlan("reorganize", attributes={"stride": settings.stride, "reverse": settings.reverse})
 
 
+@register_layer("Python:yolov2.darknet_reorg")
+def _darknet_reorg(layer: Message) -> OperationPlan:
+    """Synopsys's YOLOv2, in Python, whose stride is always 2; the code itself is never run."""
+    return OperationPlan("reorganize", attributes={"stride": 2, "reverse": False})
+
+
 @register_layer("Flip")
 def _flip(layer: Message) -> OperationPlan:
     settings = layer.flip_param

@@ -1,4 +1,4 @@
-"""Layers that work on regions of a picture, of Cascade R-CNN, Multi-task Network Cascades (MNC) and SSTD."""
+"""Layers that work on regions of a picture, of MS-CNN, Cascade R-CNN, Multi-task Network Cascades (MNC) and SSTD."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _mask_pooling(layer: Message) -> OperationPlan:
 
 @register_layer("BoxGroupOutput")
 def _box_group_output(layer: Message) -> Translation:
-    settings, (mean, deviation) = layer.box_group_output_param, _normalization(layer)
+    settings = layer.box_group_output_param
     groups = list(settings.box_group_param)
     sides = [(list(group.field_w), list(group.field_h)) for group in groups]
     if 2 * len(groups) != len(layer.bottom) or any(not w or len(w) != len(h) for w, h in sides):
@@ -83,13 +83,37 @@ def _box_group_output(layer: Message) -> Translation:
             f"a box_group_param for each 2 bottoms, with as many field_w as field_h: {len(groups)} groups, "
             f"{len(layer.bottom)} bottoms",
         )
+    attributes = {
+        "fields": tuple(tuple(zip(map(float, w), map(float, h), strict=True)) for w, h in sides),
+        "strides": tuple(int(group.stride or 1) for group in groups),
+    }
+    return _proposals(layer, settings, "propose_from_maps", attributes)
+
+
+@register_layer("BoxOutput")
+def _box_output(layer: Message) -> Translation:
+    """MS-CNN's: scores and moves of one field in each map."""
+    settings, maps = layer.box_output_param, len(layer.bottom)
+    sizes = list(settings.field_w), list(settings.field_h), list(settings.downsample_rate)
+    if not maps or {len(one) for one in sizes} != {maps}:
+        raise incomplete(layer, f"{maps} bottoms need as many field_w, field_h and downsample_rate")
+    attributes = {
+        "fields": tuple(zip(map(float, sizes[0]), map(float, sizes[1]), strict=True)),
+        "strides": tuple(map(int, sizes[2])),
+    }
+    return _proposals(layer, settings, "propose_from_score_maps", attributes)
+
+
+def _proposals(layer: Message, settings: Message, kind: str, fields: dict[str, Any]) -> Translation:
+    """Return what proposes regions, by the limits that both forks' messages have."""
     if settings.nms_type != "IOU":
         raise incomplete(
             layer, f"only overlaps of type IOU are known to convscope, found {settings.nms_type}"
         )
-    attributes: dict[str, Any] = {
-        "fields": tuple(tuple(zip(map(float, w), map(float, h), strict=True)) for w, h in sides),
-        "strides": tuple(int(group.stride or 1) for group in groups),
+    if min(settings.field_xyr, settings.field_whr) <= 0:
+        raise incomplete(layer, "field_xyr and field_whr must be above 0")
+    mean, deviation = _normalization(layer)
+    attributes: dict[str, Any] = fields | {
         "mean": mean,
         "deviation": deviation,
         "farthest": settings.field_xyr,
@@ -103,7 +127,7 @@ def _box_group_output(layer: Message) -> Translation:
     }
     most = settings.max_post_nms_num or settings.max_nms_num or _MOST
     largest = ((most, 5, 1, 1), (most, 6, 1, 1))[: len(layer.top)]
-    return Translation(OperationPlan("propose_from_maps", attributes=attributes), largest=largest)
+    return Translation(OperationPlan(kind, attributes=attributes), largest=largest)
 
 
 @register_layer("DecodeBBox")
