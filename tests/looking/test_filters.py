@@ -124,6 +124,21 @@ def test_grouped_filters_name_the_channels_they_read() -> None:
     assert "each reads one channel" in filters(depthwise, "out").caption
 
 
+def test_filters_of_volumes_are_slices_beside_each_other() -> None:
+    weight = torch.zeros(2, 3, 4, 2, 2)
+    weight[1, 2, 3, 0, 1] = 1.0  # the last slice of the last channel, its upper right corner
+    network = single("convolution", weight, (1, 3, 9, 9, 9))
+    assert filters(network, "out").caption.startswith(
+        "All 2 filters of out, 3×4×2×2: a row a filter, across all 3 channels of data it reads, 4 slices each."
+    )
+    one = filters(network, "out:1")
+    assert "a row of slices for all 3 channels" in one.caption
+    last = tile(one, "data:2 slice 3")[..., 0]
+    assert last[8, -8] == 255
+    assert last[8, 8] == last[-8, 8] == last[-8, -8] == 0
+    assert "11 of one single value" in one.caption
+
+
 def test_three_channels_deeper_down_are_no_colors() -> None:
     network = planted_network()
     assert read_filters(network, "conv1").color

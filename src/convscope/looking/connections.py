@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.errors import InputError
 from convscope.looking.filters import Filters, read_filters
 from convscope.network.graph import Operation
 from convscope.network.network import Network
@@ -58,7 +59,7 @@ def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list
     """Return the strongest connections from a unit into the filters that read it, directly or through pooling."""
     connections: list[Connection] = []
     for operation, index in _readers(network, layer, channel):
-        filters = read_filters(network, operation.outputs[0])
+        filters = _flat_filters(network, operation.outputs[0])
         starts, width = np.array(filters.first_input), filters.weights.shape[1]
         rows = np.flatnonzero((starts <= index) & (index < starts + width))
         kernels = filters.numbers((rows, index - starts[rows]))
@@ -66,6 +67,14 @@ def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list
         reader = _layer_of(network, operation.outputs[0])
         connections += [Connection(reader, int(rows[at]), kernels[at]) for at in order]
     return sorted(connections, key=lambda one: -abs(one.strength))[:most]
+
+
+def _flat_filters(network: Network, layer: str) -> Filters:
+    """Return the filters that wrote a layer; InputError where they are of volumes: their kernels have slices."""
+    filters = read_filters(network, layer)
+    if filters.slices > 1:
+        raise InputError(f"{layer} has filters of volumes; connections are shown of those of pictures")
+    return filters
 
 
 def _layer_of(network: Network, value: str) -> str:
@@ -112,7 +121,7 @@ def _filters_behind(network: Network, layer: str, channel: int) -> tuple[Filters
     for value, index in origins(network, layer, channel):
         steps = network.graph.written_by(value) if value in network.layers else ()
         if any(kind_of(step.kind).part == "filters" and "weight" in step.parameters for step in steps):
-            return read_filters(network, value), index
+            return _flat_filters(network, value), index
     return None
 
 

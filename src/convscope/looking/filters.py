@@ -40,7 +40,8 @@ class Filters:
     """A layer's filters: ``weights`` (filters, channels, height, width), as stored; `numbers` has some of them.
 
     ``inputs`` names the value they read, ``first_input`` the channel of it that filter i's channel 0 reads (groups),
-    ``color`` whether their three channels are RGB, in that order.
+    ``color`` whether their three channels are RGB, in that order. Filters of volumes have so many ``slices`` for each
+    channel, one behind the other on the same axis.
     """
 
     layer: str
@@ -48,6 +49,14 @@ class Filters:
     inputs: str
     first_input: tuple[int, ...]
     color: bool
+    slices: int = 1
+
+    @property
+    def size(self) -> str:
+        """The size of each, in words."""
+        _, planes, height, width = self.weights.shape
+        deep = f"{self.slices}×" if self.slices > 1 else ""
+        return f"{planes // self.slices}×{deep}{height}×{width}"
 
     def numbers(self, which: Any) -> NDArray[np.float64]:
         """Return the weights that an index picks, in double precision; a whole layer's are not copied for one row."""
@@ -104,17 +113,21 @@ def filters(network: Network, address: str, **options: Unpack[FilterKeywords]) -
         picture = sheet(weights[:, 0], names, tile_size=how.tile_size, scaling=scaling, theme=how.theme)
         words = "each reads one channel"
     else:
-        across = min(reads, READABLE)
+        across = min(reads, max(1, READABLE // layer_filters.slices) * layer_filters.slices)
         tiles = weights[:, :across].reshape(-1, height, width)
         picture = sheet(
             tiles, names, columns=across, tile_size=how.tile_size, scaling=scaling, theme=how.theme
         )
-        words = f"a row a filter, across {_of(across, reads)} channels of {layer_filters.inputs} it reads"
+        slices = layer_filters.slices
+        channels = f"{_of(across // slices, reads // slices)} channels of {layer_filters.inputs} it reads"
+        if slices > 1:
+            channels = f"its {slices} slices" if reads == slices else f"{channels}, {slices} slices each"
+        words = f"a row a filter, across {channels}"
     drawn_count = len(picture.tiles)  # a sheet ends where it is too long
     which = (
         f"{drawn_count:,} of the {count:,}" if isinstance(how.channels, Sequence) else _of(drawn_count, count)
     )
-    what = f"{which[0].upper()}{which[1:]} filters of {layer_filters.layer}, {reads}×{height}×{width}"
+    what = f"{which[0].upper()}{which[1:]} filters of {layer_filters.layer}, {layer_filters.size}"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
@@ -137,7 +150,7 @@ def _one(
     """Show one filter: a big tile in color, or a tile for each channel it reads."""
     weights = layer_filters.numbers(index)
     channels, height, width = weights.shape
-    what = f"Filter {layer_filters.layer}:{index}, {channels}×{height}×{width}"
+    what = f"Filter {layer_filters.layer}:{index}, {layer_filters.size}"
     start = layer_filters.first_input[index]
     if layer_filters.color:
         tile = weights.transpose(1, 2, 0)[None]
@@ -147,10 +160,20 @@ def _one(
     if height == width == 1:
         picture = _strips(weights[:, 0, 0][None], [f"{layer_filters.layer}:{index}"], scaling, theme)
         return replace(picture, caption=f"{what}: its weights across. {picture.caption}.")
-    count = min(channels, MANY)
-    names = [f"{layer_filters.inputs}:{start + channel}" for channel in range(count)]
-    picture = sheet(weights[:count], names, tile_size=tile_size, scaling=scaling, theme=theme)
-    words = f"a tile for {_of(len(picture.tiles), channels)} channels of {layer_filters.inputs} it reads"
+    slices = layer_filters.slices
+    count = min(channels, max(1, MANY // slices) * slices)
+    names = [
+        f"{layer_filters.inputs}:{start + plane // slices}{f' slice {plane % slices}' if slices > 1 else ''}"
+        for plane in range(count)
+    ]
+    columns = {"columns": slices} if slices > 1 else {}
+    picture = sheet(weights[:count], names, tile_size=tile_size, scaling=scaling, theme=theme, **columns)
+    shown = (
+        f"{_of(len(picture.tiles) // slices, channels // slices)} channels of {layer_filters.inputs} it reads"
+    )
+    words = f"a tile for {shown}"
+    if slices > 1:
+        words = f"its {slices} slices" if channels == slices else f"a row of slices for {shown}"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
@@ -180,13 +203,15 @@ def read_filters(network: Network, layer: str) -> Filters:
     else:
         raise InputError(_no_filters(network, layer))
     weight = _common_layout(network, operation, network.parameters[operation.parameters["weight"]])
-    count, channels = weight.shape[:2]
+    slices = int(weight.shape[2]) if weight.dim() == 5 else 1
+    weight = weight.flatten(1, 2) if weight.dim() == 5 else weight
+    count, channels = len(weight), weight.shape[1] // slices
     groups = int(operation.attributes.get("groups", 1))
     color = channels == 3 and groups == 1 and _reads_colors(network, operation.inputs[0])
     if color and network.input_spec is not None and network.input_spec.channel_order == "BGR":
         weight = weight.flip(1)
     starts = tuple(index // (count // groups) * channels for index in range(count))
-    return Filters(layer, weight, operation.inputs[0], starts, color)
+    return Filters(layer, weight, operation.inputs[0], starts, color, slices)
 
 
 def _common_layout(network: Network, operation: Operation, weight: Tensor) -> Tensor:
@@ -205,8 +230,10 @@ def _common_layout(network: Network, operation: Operation, weight: Tensor) -> Te
         weight = grouped.transpose(1, 2).reshape(-1, grouped.shape[1], *weight.shape[2:])
     if weight.dim() == 3:
         weight = weight[:, :, None]
-    if weight.dim() != 4:
-        raise InputError(f"the filters have shape {tuple(weight.shape)}; those of pictures have 4 axes")
+    if weight.dim() not in (4, 5):
+        raise InputError(
+            f"the filters have shape {tuple(weight.shape)}; those of pictures have 4 axes, of volumes 5"
+        )
     return weight
 
 

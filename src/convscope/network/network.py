@@ -244,7 +244,8 @@ class Network:
             has_maps = any(len(shape) == 4 for shape in self.graph.inputs.values())
             raise InputError(
                 f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits: {reshaped * has_maps}give "
-                "network.activations() a tensor, in Python"
+                "network.activations() a tensor, in Python; classify, activations, values and evidence take it as a "
+                "NumPy file (.npy)"
             )
         if prod(self.input_spec.shape) * 16 > machine_memory():
             raise InputError(
