@@ -89,3 +89,17 @@ def test_the_command_reads_a_numpy_file(kind, tmp_path) -> None:
     done = CliRunner().invoke(main, ["evidence", *given, "--method", "grad-cam"])
     assert done.exit_code == 1
     assert "is shown by saliency" in done.output
+
+
+@pytest.mark.parametrize("before", [None, torch.nn.BatchNorm1d(9), torch.nn.ReLU()])
+def test_channels_that_filters_go_along_are_no_rows_of_a_picture(before) -> None:
+    """Nine channels of 12 positions could be a gray picture, were they not read as a signal."""
+    filters = torch.nn.Conv1d(9, 4, 3)
+    module = torch.nn.Sequential(*([before] if before else []), filters).eval()
+    network = convscope.open_network(module, input_shape=(1, 9, 12))
+    assert network.input_spec is None
+    x = torch.from_numpy(RNG.normal(size=(1, 9, 12)).astype(np.float32))
+    assert convscope.saliency(network, x, f"{len(module) - 1}:2").map.shape == (12,)
+    assert (
+        convscope.open_network(torch.nn.Linear(12, 4).eval(), input_shape=(1, 9, 12)).input_spec is not None
+    )

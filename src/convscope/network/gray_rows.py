@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import isqrt
 
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations.registry import kind_of
 from convscope.network.parameters import Shape
 
 _SMALLEST = 8  # pixels: what has fewer rows is hardly a picture
@@ -35,7 +36,7 @@ def with_gray_picture(graph: Graph) -> Graph | None:
         return None
     (name, shape), *_ = graph.inputs.items()
     size = gray_size(shape)
-    if size is None:
+    if size is None or (len(shape) == 3 and _goes_along_one_axis(graph, name)):
         return None
     rows = f"{name}@rows"
     channel = {"axes": (3 if graph.channels_last else 1,)}
@@ -48,3 +49,20 @@ def with_gray_picture(graph: Graph) -> Graph | None:
     picture = (shape[0], *size, 1) if graph.channels_last else (shape[0], 1, *size)
     outputs = tuple(rows if value == name else value for value in graph.outputs)
     return replace(graph, inputs={name: picture}, operations=(first, *others), outputs=outputs)
+
+
+_ALONE = frozenset({"batch_norm", "identity", "permute", "scale", "bias"})
+
+
+def _goes_along_one_axis(graph: Graph, name: str) -> bool:
+    """Whether the first filters or windows that read an input of three axes go along one of them: it is a signal."""
+    values = {name}
+    for operation in graph.operations:
+        if not operation.inputs or operation.inputs[0] not in values:
+            continue
+        kind = kind_of(operation.kind)
+        if kind.part in ("filters", "pooling") and kind.window is not None:
+            return True
+        if kind.pointwise or operation.kind in _ALONE:
+            values |= set(operation.outputs)
+    return False
