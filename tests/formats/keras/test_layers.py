@@ -34,6 +34,7 @@ ONES, GAMMA, BETA, MEAN, VARIANCE = (
     np.ones(6, np.float32), positive(6), normal(6), normal(6, seed=1), positive(6, seed=1)
 )  # fmt: skip
 K, D, P, T = normal(3, 2, 6, 4), normal(3, 3, 6, 2), normal(1, 1, 12, 5), normal(4, 4, 3, 6)
+ROWS = positive(X.shape[2], 6, seed=2)
 DEPTHWISE = torch.from_numpy(D).permute(2, 3, 0, 1).reshape(12, 1, 3, 3)
 BATCH_NORM = (MAPS - channels(MEAN)) / (channels(VARIANCE) + 1e-3).sqrt() * channels(GAMMA) + channels(BETA)
 
@@ -96,6 +97,10 @@ CASES = {
     "the same along rows, whatever it says of a scale": (
         "LayerNormalization", {"axis": 1, "rms_scaling": True, "scale": False}, [positive(9)],
         MAPS / (MAPS.var(2, correction=0, keepdim=True) + 1e-3).sqrt() * torch.from_numpy(positive(9))[:, None],
+    ),
+    "rms normalization over two axes": (
+        "RMSNormalization", {"axis": [-1, -2], "epsilon": 0.01}, [ROWS],
+        MAPS * (MAPS.square().mean((1, 3), keepdim=True) + 0.01).rsqrt() * torch.from_numpy(ROWS).T[:, None],
     ),
     "group norm": (
         "GroupNormalization", {"groups": 3, "epsilon": 0.01}, [GAMMA, BETA],

@@ -1,5 +1,7 @@
 """Functions of keras.ops between layers, as Keras 3 writes them: against NumPy's of the same name."""
 
+import colorsys
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,9 @@ CASES = {
     "cumsum": (function("Cumsum", config={"axis": 1}), X.cumsum(1)),
     "median": (function("Median", config={"axis": 2}), np.median(X, 2)),
     "norm": (function("Norm", config={"ord": None, "axis": -1}), np.linalg.norm(X, axis=-1)),
+    "normalize by sizes": (
+        function("Normalize", config={"axis": -1, "order": 1}), X / np.abs(X).sum(-1, keepdims=True)
+    ),
     "normalize": (
         function("Normalize", config={"axis": -1, "order": 2}),
         X / np.linalg.norm(X, axis=-1, keepdims=True),
@@ -185,3 +190,21 @@ def test_what_does_not_fit_or_is_not_known_cuts_what_is_behind_it(tmp_path):
     assert set(network.graph.cut) == {"odd", "behind", "misfit"}
     found = network.activations(torch.from_numpy(X), "relu")["relu"]
     np.testing.assert_array_equal(found, np.maximum(X, 0))
+
+
+def test_colors_become_hues(tmp_path):
+    colors = np.abs(X[..., :3]) / np.abs(X).max()
+    layers = [
+        function("GetItem", [span(), span(), span(), span(0, 3)], name="colors"),
+        function("RGBToHSV", name="hues", reads=_reference("colors")),
+        function("HSVToRGB", name="back", reads=_reference("hues")),
+    ]
+    picture = np.concatenate([colors, colors], -1)
+    found = read(tmp_path, layers, ["back"]).activations(torch.from_numpy(picture), "hues", "back")
+    expected = [colorsys.rgb_to_hsv(*color) for color in colors.reshape(-1, 3).tolist()]
+    np.testing.assert_allclose(found["hues"].reshape(-1, 3), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found["back"], colors, rtol=1e-4, atol=1e-6)
+
+
+def _reference(name):
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}

@@ -168,6 +168,10 @@ def test_an_attention_of_floats_of_eight_bits_is_cut(tmp_path):
     }
     description = functional("net", layers, ["photo"], ["d"])
     convscope.open_network(write_keras(tmp_path / "whole.keras", description, datasets))  # without a word
+    flat = [(f"d/{at}", one) for at, one in enumerate(datasets.values())]
+    old = write_h5(tmp_path / "net.h5", description, {"d": [*flat, ("d/scale", np.float32(1))]}, "3.15.0")
+    with pytest.warns(ConvscopeWarning, match="'d', a MultiHeadAttention, has further numbers"):
+        assert "d" in convscope.open_network(old).graph.cut
     more = {"layers/multi_head_attention/key_dense/vars/2": np.ones((), np.float32)}
     path = write_keras(tmp_path / "net.keras", description, datasets | more)
     with pytest.warns(ConvscopeWarning, match="'d', a MultiHeadAttention, has further numbers"):
@@ -225,6 +229,27 @@ def _live(description, weights, monkeypatch):
     graph = open_live_keras(Request(source=model)).graph
     kernel, bias = (graph.parameters[f"d.{name}"].numpy() for name in ("kernel", "bias"))
     return X @ kernel.T + bias
+
+
+def test_further_numbers_of_a_live_attention_cut_it(monkeypatch):
+    """Those inside it were quantized: its own were taken for them by their places."""
+    settings = {"num_heads": 2, "key_dim": 2, "value_dim": 2, "use_bias": False, "attention_axes": [1]}
+    layers = [
+        input_layer((3, 4)),
+        layer("Activation", "before", "photo", activation="tanh"),
+        layer("MultiHeadAttention", "d", "before", "before", **settings),
+    ]
+    held = [normal(*shape) for shape in [(4, 2, 2)] * 3 + [(2, 2, 4)] * 2]
+    weights = [SimpleNamespace(name="kernel", shape=one.shape, held=one) for one in held]
+    ops = SimpleNamespace(convert_to_numpy=lambda variable: variable.held)
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(ops=ops))
+    model = SimpleNamespace(
+        name="net",
+        layers=[SimpleNamespace(name="d", weights=weights)],
+        to_json=lambda: json.dumps(functional("net", layers, ["photo"], ["d"])),
+    )
+    with pytest.warns(ConvscopeWarning, match="'d', a MultiHeadAttention, has further numbers"):
+        assert set(open_live_keras(Request(source=model)).graph.cut) == {"d"}
 
 
 def test_numbers_of_two_bytes(tmp_path):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from convscope import open_network
-from convscope.errors import InputGuess, UnsupportedLayer
+from convscope.errors import ConvscopeWarning, InputGuess, UnsupportedLayer
 from plain_keras import functional, input_layer, layer, normal, sequential, write_h5, write_keras
 
 X = torch.from_numpy(normal(2, 7, 5, scale=1.0))
@@ -468,3 +468,34 @@ def test_a_whole_model_at_each_moment(tmp_path):
         torch.from_numpy(bias),
     )
     torch.testing.assert_close(found, each.movedim(1, -1).reshape(2, 3, -1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_a_masking_hides_is_0_and_layers_that_pass_over_it_are_cut(version, tmp_path):
+    """Keras 3 tells each layer behind it the mask: a GRU of as many units as moments took that for its state."""
+    x = X.clone()
+    x[0, 1], x[1, 3:] = 0.5, 0.5
+    x[1, 0, 0] = 0.5  # one number alone hides nothing
+    told = {"class_name": "__keras_tensor__", "config": {"keras_history": ["told", 0, 0]}}
+    layers = [
+        input_layer((7, 5), key="batch_shape"),
+        layer("Masking", "hidden", "photo", version=version, mask_value=0.5),
+        layer("ReLU", "told", "photo", version=version),
+        layer("MaxPooling1D", "pooled", "hidden", version=version, pool_size=2, strides=2, padding="valid"),
+        layer("GRU", "read", "hidden", version=version, units=7, use_bias=False, **GATES),
+    ]
+    if version == 3:
+        for described in layers[3:]:
+            described["inbound_nodes"][0]["kwargs"] = {"mask": told}
+    kernels = {f"layers/gru/{key}": one for key, one in saved((normal(5, 21), normal(7, 21))).items()}
+    path = write_keras(
+        tmp_path / "net.keras", functional("net", layers, ["photo"], ["pooled", "read"]), kernels
+    )
+    with pytest.warns(ConvscopeWarning, match="'read', a GRU: it passes over what a mask"):
+        network = open_network(path)
+    assert set(network.graph.cut) == {"read"}
+    found = network.activations(x, "hidden", "pooled")
+    expected = x.clone()
+    expected[0, 1], expected[1, 3:] = 0, 0
+    torch.testing.assert_close(found["hidden"], expected)
+    torch.testing.assert_close(found["pooled"], F.max_pool1d(expected.mT, 2).mT)

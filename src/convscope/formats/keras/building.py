@@ -8,7 +8,7 @@ and ``conv`` is the last. Where a layer ends in an activation, what was before i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.hdf5 import Dataset
 from convscope.formats.keras.configuration import stated_shape
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
+from convscope.formats.keras.layers.shape import HIDES, MASK_READERS
 from convscope.formats.keras.layers.translation import CUT_HERE
 from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, CallReference, KerasLayer, KerasModel
 from convscope.formats.keras.policies import computed_in
@@ -97,6 +98,8 @@ class _Building:
     builder: GraphBuilder
     found: Found
     dialect: Dialect
+    hidden: set[str] = field(default_factory=set)
+    """Values of which a Masking hides a part."""
 
     def add_model(
         self, model: KerasModel, given: Mapping[str, str], path: LayerPath, turn: CallIndex
@@ -110,7 +113,13 @@ class _Building:
                         f"{model.name!r} has an input {layer.name!r} that nothing goes into"
                     )
                 continue
+            call = layer.calls[index]
+            masked = call.is_masked and not layer.is_function
+            if masked:
+                calls = (*layer.calls[:index], call.unmasked(), *layer.calls[index + 1 :])
+                layer = replace(layer, calls=calls)
             reads = tuple(self._read(values, reference, model) for reference in layer.calls[index].references)
+            self.hidden.update(reads if masked else ())
             outputs = self._add(layer, index, reads, path, turn.inside(index, len(layer.calls)))
             values.update({CallReference(layer.name, index, at): value for at, value in enumerate(outputs)})
         return tuple(self._read(values, reference, model) for reference in model.outputs)
@@ -176,6 +185,12 @@ class _Building:
     def _add_layer(
         self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, name: str
     ) -> tuple[str, ...]:
+        hides = layer.class_name == HIDES or not self.hidden.isdisjoint(reads)
+        if hides and layer.class_name in MASK_READERS and not layer.is_function:
+            raise UnsupportedLayer(
+                f"layer {layer.name!r}, a {layer.class_name}: it passes over what a mask (Masking) hides, "
+                "and those of convscope pass over nothing"
+            )
         plans, parameters = self._translated(layer, index, reads), self._learn(layer, path)
         before, parts = reads[0], dict[str, str]()
         outputs: tuple[str, ...] = (name,)
@@ -203,6 +218,7 @@ class _Building:
             )
             before = parts[f"#{at}"] = output
         self.builder.short |= computed_in(layer)
+        self.hidden.update(outputs if hides else ())
         return outputs
 
     def _translated(self, layer: KerasLayer, index: int, reads: tuple[str, ...]) -> Sequence[OperationPlan]:

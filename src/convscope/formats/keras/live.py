@@ -16,7 +16,7 @@ from convscope.formats.keras.configuration import read_model
 from convscope.formats.keras.layers import Dialect, saved_variables
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.opening import channels_are_last, parts_of
-from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
+from convscope.formats.keras.quantized import Unread, WeightSource, restored, stored_variables
 from convscope.formats.keras.weights import LayerPath, read_weights_of
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
@@ -109,6 +109,9 @@ def _variables(
             weights = [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
             own = saved_variables(layer, dialect)
             stored = stored_variables(layer, own, flat=True)
+            if own and len(weights) > len(stored):  # layers inside it were quantized, which it does not say
+                yield (*path, layer.name), [Unread(()) for _ in own]
+                continue
             by_name = {str(getattr(one.variable, "name", "")): one for one in weights}
             if len(stored) > len(own) and all(variable.name in by_name for variable in stored):
                 weights = [

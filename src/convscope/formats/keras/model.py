@@ -34,13 +34,24 @@ class Call:
     @property
     def references(self) -> tuple[CallReference, ...]:
         """What it reads, in order."""
-        references_inside: list[CallReference] = []
-        for argument in (*self.arguments, *self.keywords.values()):
-            several = isinstance(argument, list) and any(isinstance(one, CallReference) for one in argument)
-            references_inside += [
-                one for one in (argument if several else [argument]) if isinstance(one, CallReference)
-            ]
-        return tuple(references_inside)
+        return tuple(
+            one for argument in (*self.arguments, *self.keywords.values()) for one in _inside(argument)
+        )
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it is told which moments count: Keras 3 writes so behind each Masking."""
+        return any(_inside(self.keywords.get("mask")))
+
+    def unmasked(self) -> Call:
+        """Return the same call without that."""
+        return Call(self.arguments, {name: value for name, value in self.keywords.items() if name != "mask"})
+
+
+def _inside(argument: Any) -> list[CallReference]:
+    """Return the references that an argument is, or has in a list."""
+    several = argument if isinstance(argument, list) else [argument]
+    return [one for one in several if isinstance(one, CallReference)]
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,11 @@ def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect)
             )
         sources.append(file.datasets[path])
     stored = gates_joined(_recurrent_class(layer), sources) if dialect.version == 1 else sources
+    if len(stored) > len(variables) and any(wanted.variable.group for wanted in variables):
+        of_each = Counter(
+            wanted.path for wanted in variables
+        )  # layers inside one were quantized; it does not say so
+        return {path: [Unread(())] * count for path, count in of_each.items()}
     if len(stored) != len(variables):
         raise WeightsMismatch(
             f"{file.file}: layer {group!r} has {len(stored)} arrays of weights, the model's {layer.name!r} needs "

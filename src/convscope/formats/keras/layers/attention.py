@@ -36,11 +36,11 @@ def _repeated(layer: KerasLayer, part: str, name: str) -> Callable[[Numbers], Nu
 @keras_layer("MultiHeadAttention", "GroupedQueryAttention", variables=_of_heads)
 def _with_heads(use: Use) -> Steps:
     axes, keywords = use.config.get("attention_axes"), use.call.keywords
+    _refuse_masks(use)
     if axes not in (None, [1], [-2], 1) or any(len(shape) != 3 for shape in use.shapes):
         raise use.wrong(f"it attends along the axes {axes} of {', '.join(map(str, use.shapes))}")
     if use.config.get("use_gate") or use.config.get("sliding_window"):
         raise use.wrong("it has a gate or a sliding window, which convscope does not know")
-    _refuse_masks(use)
     weights = {f"{part}_weight": f"{part}_kernel" for part in _PARTS}
     if use.config.get("use_bias", True):
         weights |= {f"{part}_bias": f"{part}_bias" for part in _PARTS}

@@ -99,11 +99,12 @@ def _unit_norm(use: Use) -> Steps:
 
 @keras_layer("RMSNormalization", variables=lambda layer, dialect: (Variable("scale"),))
 def _rms_norm(use: Use) -> Steps:
-    if _axis(use) != len(use.shapes[0]) - 1:
-        raise use.wrong("it does not normalize along the last axis")
-    arguments = ("$0", (use.shapes[0][-1],), "$scale", float(use.config.get("epsilon", 1e-6)))
-    attributes = {"operator": "rms_norm", "arguments": arguments}
-    return [OperationPlan("aten", (), {"scale": "scale"}, attributes)]
+    axis, count = use.config.get("axis", -1), len(use.shapes[0])
+    axes = sorted(int(one) % count for one in (axis if isinstance(axis, list | tuple) else [axis]))
+    if axes != list(range(axes[0], count)):
+        raise use.wrong("it does not normalize along the last axes")
+    attributes = {"axis": -len(axes), "epsilon": float(use.config.get("epsilon", 1e-6))}
+    return [OperationPlan("rms_norm", (), {"weight": "scale"}, attributes)]
 
 
 @keras_layer("GroupNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
@@ -143,7 +144,7 @@ def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
 
 @keras_layer("Normalization", variables=_adapted)
 def _normalization(use: Use) -> Steps:
-    stated, inverted = _stated(use.layer), bool(use.config.get("invert"))
+    stated, inverted, _ = _stated(use.layer), bool(use.config.get("invert")), use.config.get("axis")
     if stated is not None and all(value.size == 1 for value in stated):  # for every number, whatever the axis
         mean, deviation = (float(value.item()) for value in (stated[0], np.sqrt(stated[1])))
         scale, shift = (deviation, mean) if inverted else (1 / deviation, -mean / deviation)

@@ -66,6 +66,13 @@ def _gray(use: Use) -> Steps:
     return [OperationPlan("aten", (0,), {"weight": "weight"}, attributes)]
 
 
+@keras_function("RGBToHSV", "HSVToRGB")
+def _colors(use: Use) -> Steps:
+    if (setting(use, 9, "data_format") or "channels_last") != "channels_last" or use.shapes[0][-1] != 3:
+        raise use.wrong("it has the three colors on another axis than the last")
+    return [OperationPlan({"RGBToHSV": "rgb_to_hsv", "HSVToRGB": "hsv_to_rgb"}[use.layer.class_name], (0,))]
+
+
 @keras_function("Moments")
 def _moments(use: Use) -> Steps:
     """Two outputs: means and variances."""

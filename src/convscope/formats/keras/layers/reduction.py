@@ -91,7 +91,8 @@ def _norm(use: Use) -> Steps:
 def _normalize(use: Use) -> Steps:
     order = setting(use, 1, "order", "ord", default=2)
     if order != 2:
-        raise use.wrong(f"it normalizes by the norm {order!r}; convscope knows 2")
+        attributes = {"axes": axes_of(axis_of(use, -1)), "exponent": float(order)}
+        return [OperationPlan("norm_along", attributes=attributes)]
     of_square = "l2" in name_of(use)  # TensorFlow's smallest square; Keras's is a length
     epsilon = float(setting(use, 2, "epsilon", default=1e-12 if of_square else 1e-7)) ** (
         1 if of_square else 2

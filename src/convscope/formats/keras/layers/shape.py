@@ -87,11 +87,26 @@ def _cropping_of_rows(use: Use) -> Steps:
     return [OperationPlan("pad", attributes=use.on_maps(padding=cropping))]
 
 
-@keras_layer("Masking")
+HIDES = "Masking"
+MASK_READERS = frozenset({
+    *("SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional", "TimeDistributed"),
+    *("MultiHeadAttention", "GroupedQueryAttention", "Attention", "AdditiveAttention"),
+    *("GlobalAveragePooling1D", "Softmax", "Multiply", "Lambda"),
+})  # fmt: skip
+"""Layers that pass over what a Masking before them hides; all others compute with the zeros that it leaves there."""
+
+
+@keras_layer(HIDES)
 def _masking(use: Use) -> Steps:
-    raise use.wrong(
-        "what it hides is passed over by the layers behind it, and convscope's layers pass over nothing"
-    )
+    """Moments that are nothing but one number become 0."""
+    seen = {"relation": "not_equal", "number": float(use.config.get("mask_value", 0.0))}
+    return [
+        OperationPlan("compare", attributes=seen, label="seen"),
+        OperationPlan(
+            "reduce", attributes={"summary": "maximum", "axes": (-1,), "keep_axes": True}, label="any"
+        ),
+        OperationPlan("multiply", (0, "")),
+    ]
 
 
 @keras_layer("RepeatVector")
