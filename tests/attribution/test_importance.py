@@ -50,6 +50,23 @@ def test_it_is_what_is_lost_under_a_hook(part: str, network: Network) -> None:
     assert found.strongest(1)[0] == (f"{part}:{strongest}", pytest.approx(lost[strongest], abs=1e-6))
 
 
+def test_a_layer_without_places_has_one_number_a_unit() -> None:
+    torch.manual_seed(3)
+    module = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(12, 5), torch.nn.Tanh(), torch.nn.Linear(5, 4), torch.nn.Sigmoid()
+    ).eval()
+    x = torch.randn(1, 3, 2, 2)
+    found = convscope.importance(convscope.open_network(module, input_shape=x.shape), "2", x, "4:2")
+    answers, head = module[:3](x)[0].detach(), module[3].requires_grad_(False)
+    without = [
+        head.weight[2] @ answers + head.bias[2] - head.weight[2, unit] * answers[unit] for unit in range(5)
+    ]
+    whole = module(x)[0, 2].detach()
+    lost = [float(whole - torch.sigmoid(number)) for number in without]
+    np.testing.assert_allclose(found.effects, lost, atol=1e-6)
+    assert np.abs(lost).max() > 0.001
+
+
 def test_over_many_it_is_the_mean_with_an_interval(network: Network) -> None:
     inputs = [noise(seed) for seed in range(5)]
     each = np.stack([convscope.importance(network, "second", input, 3).effects for input in inputs])

@@ -113,7 +113,8 @@ class TargetAtLayer:
 
     def by_channel(self, values: Tensor) -> Tensor:
         """Return the layer's numbers as (channels, positions), tokens without a place among them."""
-        return values.movedim(self.channel_axis, 1)[0].flatten(1)
+        channels = values.movedim(self.channel_axis, 1)[0]
+        return channels.reshape(len(channels), -1)  # a layer without places has one number each
 
     @cached_property
     def answers(self) -> Tensor:
