@@ -231,6 +231,19 @@ def _live(description, weights, monkeypatch):
     return X @ kernel.T + bias
 
 
+def test_names_say_which_of_a_live_layers_variables_is_which(monkeypatch):
+    """Keras lists a spectral norm's own vector before the bias of the layer inside, which took it for its own."""
+    inner = layer("Dense", "inner", units=UNITS, use_bias=True)
+    layers = [
+        input_layer((7,)),
+        layer("SpectralNormalization", "d", "photo", layer=inner, power_iterations=1),
+    ]
+    held = {"kernel": K, "vector_u": normal(1, UNITS, seed=5), "bias": B}
+    weights = [SimpleNamespace(name=name, shape=one.shape, held=one) for name, one in held.items()]
+    found = _live(functional("net", layers, ["photo"], ["d"]), weights, monkeypatch)
+    np.testing.assert_allclose(found, X @ K + B, rtol=1e-5, atol=1e-5)
+
+
 def test_further_numbers_of_a_live_attention_cut_it(monkeypatch):
     """Those inside it were quantized: its own were taken for them by their places."""
     settings = {"num_heads": 2, "key_dim": 2, "value_dim": 2, "use_bias": False, "attention_axes": [1]}

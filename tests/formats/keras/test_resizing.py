@@ -5,6 +5,7 @@ from math import ceil, exp, floor, pi, sin
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from convscope import open_network
 from convscope.errors import InputError
@@ -130,3 +131,17 @@ def test_keras_on_its_own_counted_pixels_by_their_corners(tmp_path, version, cor
     found = run(tmp_path, "UpSampling2D", version, row, size=[1, 2], interpolation="bilinear")
     expected = [3, 2, 1, 2.5, 4, 2.75, 1.5, 1.5] if corners else [3, 2.5, 1.5, 1.75, 3.25, 3.375, 2.125, 1.5]
     np.testing.assert_allclose(found.ravel(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_cubes_of_keras_on_pytorch_are_pytorchs(smooth, tmp_path):
+    """A file that says so; with antialias PyTorch has the cubic that TensorFlow has."""
+    config = {"height": 13, "width": 5, "interpolation": "bicubic", "antialias": smooth}
+    layers = [input_layer(X.shape[1:]), layer("Resizing", "tested", "photo", **config)]
+    path = write_h5(
+        tmp_path / "net.h5", functional("net", layers, ["photo"], ["tested"]), {}, "3.15.0", backend="torch"
+    )
+    found = open_network(path).activations(torch.from_numpy(X), "tested")["tested"]
+    maps = torch.from_numpy(X).movedim(-1, 1)
+    expected = F.interpolate(maps, (13, 5), mode="bicubic", antialias=smooth).movedim(1, -1)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

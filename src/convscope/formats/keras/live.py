@@ -88,7 +88,8 @@ def _network(live: Any, request: Request, origin: Origin) -> NetworkParts:
             f"{origin.source}: only models that Keras can describe are opened (Functional, Sequential): {error}"
         ) from error
     model = read_model(description, origin.source)
-    dialect = Dialect(channels_last=channels_are_last(model))
+    engine = getattr(getattr(import_module("keras"), "backend", None), "backend", lambda: "tensorflow")()
+    dialect = Dialect(backend=engine, channels_last=channels_are_last(model))
     if request.weights is not None:
         weights = read_weights_of(request.weights).of(model, dialect)
     else:
@@ -105,7 +106,7 @@ def _variables(
         if layer.model is not None:
             yield from _variables(layer.model, layers[layer.name], to_numpy, dialect, (*path, layer.name))
         elif layer.name in layers:
-            # A layer's own order has the trained ones first, whether they are frozen or not.
+            # A layer's own order has the trained ones first, frozen or not; names that are there once say it better.
             weights = [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
             own = saved_variables(layer, dialect)
             stored = stored_variables(layer, own, flat=True)
@@ -113,8 +114,7 @@ def _variables(
                 yield (*path, layer.name), [Unread(()) for _ in own]
                 continue
             by_name = {str(getattr(one.variable, "name", "")): one for one in weights}
-            if len(stored) > len(own) and all(variable.name in by_name for variable in stored):
-                weights = [
-                    by_name[variable.name] for variable in stored
-                ]  # LoRA's kernel keeps its place there
+            if len(by_name) == len(weights) and all(variable.name in by_name for variable in stored):
+                # LoRA's kernel keeps its place there, and a spectral norm's own vector comes before the inner bias
+                weights = [by_name[variable.name] for variable in stored]
             yield (*path, layer.name), restored(layer, own, stored, weights)

@@ -19,10 +19,14 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "gaussian": {"interpolation": "gaussian", "exclude_outside": True},
     "mitchellcubic": {"interpolation": "mitchell", "exclude_outside": True},
 }
+_CUBIC_OF_TORCH = {"interpolation": "cubic", "cubic": -0.75}
 ENLARGING_NEAREST = {"interpolation": "nearest", "coordinates": "asymmetric", "nearest": "floor"}
 
 
-def _filter(use: Use, name: str) -> dict[str, Any]:
+def _filter(use: Use, name: str, smooth: bool = False) -> dict[str, Any]:
+    """Return how pixels are weighted; where it is not `smooth`, Keras on PyTorch has PyTorch's cubic."""
+    if name == "bicubic" and use.dialect.backend == "torch" and not smooth:
+        return _CUBIC_OF_TORCH
     if name not in _FILTERS:
         raise use.wrong(f"its interpolation is {name!r}; convscope knows {', '.join(_FILTERS)} and area")
     return _FILTERS[name]
@@ -66,7 +70,7 @@ def _resizing(use: Use) -> Steps:
 def _resized(use: Use, size: tuple[int, int], name: str, smooth: bool = False) -> OperationPlan:
     if name == "area":
         return OperationPlan("resize_area", attributes=use.on_maps(size=size))
-    manner = _filter(use, name)
+    manner = _filter(use, name, smooth)
     if smooth and name != "nearest":
         manner = {**manner, "antialias": True, "exclude_outside": True, "subpixels": 0}
     return OperationPlan("resize", attributes=use.on_maps(shape=(0, 0, *size), **manner))
