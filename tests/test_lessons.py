@@ -1,10 +1,14 @@
 """The lessons as notebooks; that their code runs and prints what it says is the documentation's test."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from convscope import open_network
 from convscope.cli import main
 from convscope.lessons import lessons
 
@@ -41,3 +45,31 @@ def test_a_notebook_that_is_there_stays(tmp_path: Path) -> None:
     assert first["notes"][0] == f"{mine} is there already; --force would replace it"
     assert mine.read_text() == "my own notes"
     assert Path(first["path"]).is_file()
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
+@pytest.mark.parametrize(
+    ("number", "classic", "names"),
+    [
+        (1, "old_formats/bvlc_reference_caffenet_deploy.prototxt", 7),
+        (2, "old_formats/bvlc_reference_caffenet_deploy.prototxt", 2),
+        (3, "old_formats/bvlc_reference_caffenet_deploy.prototxt", 2),
+        (5, "bvlc_googlenet/deploy.prototxt", 13),
+    ],
+)
+def test_a_lesson_names_layers_that_its_classic_has(
+    number: int, classic: str, names: int, shared_data: Path
+) -> None:
+    text = lessons()[number - 1].read_text(encoding="utf-8")
+    cell = next(
+        one for one in re.findall(r"^```{code-cell} python$(.*?)^```$", text, re.M | re.S) if "zoo:" in one
+    )
+    lines = re.findall(r"^# ([A-Z]\w*(?:, [A-Z]\w*)* = .*)$", cell, re.M)
+    said = [node.value for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Constant)]
+    (network,) = [one for one in said if isinstance(one, str) and one.startswith("zoo:")]
+    assert network.removeprefix("zoo:").removeprefix("bvlc_") in classic
+    addresses = [one for one in said if isinstance(one, str) and one != network]
+    assert len(addresses) == names
+    opened = open_network(str(shared_data / "caffe" / classic))
+    for address in addresses:
+        opened.resolve(address)
