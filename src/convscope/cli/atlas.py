@@ -62,10 +62,18 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
 @photographs_option
 @click.option("--layers", metavar="A,B", help="Only these layers; all convolutions by default.")
 @click.option(
-    "--size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Of each picture."
+    "--size",
+    type=click.IntRange(16, 1024),
+    default=128,
+    show_default=True,
+    help="Height and width of each picture, in pixels.",
 )
 @click.option(
-    "--steps", type=click.IntRange(1), default=128, show_default=True, help="How long each is improved."
+    "--steps",
+    type=click.IntRange(1),
+    default=128,
+    show_default=True,
+    help="By how many steps each is improved.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other pictures.")
 @click.option(

@@ -50,9 +50,12 @@ _OPTIONS = (
         help="What is dreamed of: a layer, a channel, a class. May be given several times.",
     ),
     preset_option(DREAM_GUIDE),
-    click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes."),
+    click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes, small to large."),
     click.option(
-        "--octave-scale", type=click.FloatRange(1, min_open=True), metavar="X", help="From size to size."
+        "--octave-scale",
+        type=click.FloatRange(1, min_open=True),
+        metavar="X",
+        help="How much larger each size is than the one before.",
     ),
     click.option("--jitter", type=click.IntRange(0), metavar="PIXELS", help="How far each step is shifted."),
     click.option("--guide", metavar="PICTURE", help="Dream of what is in this picture."),
@@ -140,8 +143,15 @@ def dream(
     "--zoom", metavar="CURVE", default="1.5", show_default=True, help="How much larger every second."
 )
 @click.option("--rotation", metavar="CURVE", default="0", help="Degrees to the left every second.")
-@click.option("--right", metavar="CURVE", default="0", help="Share of the width every second.")
-@click.option("--down", metavar="CURVE", default="0", help="Share of the height every second.")
+@click.option(
+    "--right",
+    metavar="CURVE",
+    default="0",
+    help="How far it moves to the right every second: a share of the width.",
+)
+@click.option(
+    "--down", metavar="CURVE", default="0", help="How far it moves down every second: a share of the height."
+)
 @click.option("--frames", metavar="FOLDER", help="Keep the frames here.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @json_option

@@ -103,7 +103,10 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
             help="The targets side by side in one figure, their maps on one scale.",
         ),
         click.option(
-            "--panels", type=_panels, metavar="A,B,C", help="Of picture, map, colors, overlay, heat."
+            "--panels",
+            type=_panels,
+            metavar="A,B,C",
+            help="What stands side by side: of picture, map, colors, overlay, heat.",
         ),
         click.option("--percentile", type=float, help="Clip values beyond it; 100 clips none."),
         *_OF_METHODS,
@@ -144,7 +147,7 @@ _OF_METHODS = [
         type=click.Choice(["absolute", "positive", "negative", "both"]),
     ),
     _option("samples", "How many random copies or draws.", type=click.IntRange(1), metavar="N"),
-    _option("noise", "Its strength, as a share of the input's range.", type=float, metavar="X"),
+    _option("noise", "The noise's deviation, as a share of the input's range.", type=float, metavar="X"),
     _option(
         "of",
         "What is averaged: the gradient, its square, or its variance.",
@@ -168,13 +171,18 @@ _OF_METHODS = [
         metavar="CHANNEL",
         callback=_one_or_more,
     ),
-    _option("steps", "How many, at least.", type=click.IntRange(1), metavar="N"),
-    _option("max-steps", "How many, at most, until they add up.", type=click.IntRange(1), metavar="N"),
-    click.option(
-        "--channels", type=numbers(int), metavar="N or I,J,K", help="How many, or which, of channels."
+    _option("steps", "How many steps, at least.", type=click.IntRange(1), metavar="N"),
+    _option(
+        "max-steps", "How many steps, at most, until the shares add up.", type=click.IntRange(1), metavar="N"
     ),
     click.option(
-        "--columns", type=click.IntRange(1), metavar="N", help="Side by side, of layers and channels."
+        "--channels",
+        type=numbers(int),
+        metavar="N or I,J,K",
+        help="How many channels, or which ones. Of channels.",
+    ),
+    click.option(
+        "--columns", type=click.IntRange(1), metavar="N", help="Tiles side by side. Of layers, channels."
     ),
 ]
 

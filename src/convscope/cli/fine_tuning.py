@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     metavar="N",
     help="Pictures a step.",
 )
-@click.option("--optimizer", type=click.Choice(["Adam", "AdamW", "SGD"]), default="Adam", show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["Adam", "AdamW", "SGD"]),
+    default="Adam",
+    show_default=True,
+    help="What takes the steps: one of PyTorch's.",
+)
 @click.option(
     "--rate",
     cls=RenamedOption,

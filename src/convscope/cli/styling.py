@@ -47,10 +47,18 @@ _EVERYWHERE = "everywhere"
 )
 @preset_option(STYLE_GUIDE)
 @click.option(
-    "--content-layer", "content_layers", multiple=True, metavar="ADDRESS[=WEIGHT]", help="What is kept."
+    "--content-layer",
+    "content_layers",
+    multiple=True,
+    metavar="ADDRESS[=WEIGHT]",
+    help="The layer whose answers are kept: what is where.",
 )
 @click.option(
-    "--style-layer", "style_layers", multiple=True, metavar="ADDRESS[=WEIGHT]", help="What is taken."
+    "--style-layer",
+    "style_layers",
+    multiple=True,
+    metavar="ADDRESS[=WEIGHT]",
+    help="A layer whose textures are taken: what it is painted with.",
 )
 @click.option(
     "--content-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the content."
@@ -59,7 +67,10 @@ _EVERYWHERE = "everywhere"
 @click.option("--smoothness-weight", type=click.FloatRange(0), metavar="X", help="Larger: less grain.")
 @click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), help="How a step is taken.")
 @click.option(
-    "--style-scale", type=click.FloatRange(0, min_open=True), metavar="X", help="The brush strokes' size."
+    "--style-scale",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="The brush strokes' size: 2 is twice as large.",
 )
 @click.option(
     "--coarsest",
@@ -73,7 +84,9 @@ _EVERYWHERE = "everywhere"
 @click.option(
     "--edges", type=click.Choice(["reflect", "replicate"]), help="What filters see beyond the edge."
 )
-@click.option("--start", metavar="KIND|PICTURE", help="content, noise, style, gray, or a picture.")
+@click.option(
+    "--start", metavar="KIND|PICTURE", help="What it begins with: content, noise, style, gray, or a picture."
+)
 @click.option("--match-colors", is_flag=True, help="Give the styles the content's colors beforehand.")
 @click.option(
     "--region",

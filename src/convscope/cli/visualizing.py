@@ -44,9 +44,17 @@ _BETWEEN_PREVIEWS = 15.0  # seconds
 _RENDER_OPTIONS = (
     preset_option(FEATURE_GUIDE),
     click.option(
-        "--size", type=click.IntRange(8), metavar="PIXELS", help="Height and width of each picture."
+        "--size",
+        type=click.IntRange(8),
+        metavar="PIXELS",
+        help="Height and width of each picture; the preset says by default.",
     ),
-    click.option("--steps", type=click.IntRange(1), metavar="N", help="How long each is improved."),
+    click.option(
+        "--steps",
+        type=click.IntRange(1),
+        metavar="N",
+        help="By how many steps each is improved; the preset says by default.",
+    ),
     click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another picture."),
     click.option("--fast", is_flag=True, help="Compute in half precision (bfloat16); judged in full."),
 )
