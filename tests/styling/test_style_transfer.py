@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from convscope.errors import ConvscopeWarning, InputError, PictureError, Unknown
 from convscope.jobs import JobCheckpoint, checkpoint_of, run_job, saved_steps
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
+from convscope.optimization.optimizers import LBFGS
 from convscope.rerunning import rerun
 from convscope.styling.colors import matched
 from convscope.styling.presets import STYLE_PRESETS
 from convscope.styling.scales import Restyling, carried
-from convscope.styling.steps import StyleStep
+from convscope.styling.settings import StyleSettings
+from convscope.styling.steps import StyleStep, style_steps
 from convscope.styling.style_transfer import StyleTransfer, style_transfer, transfer_of
 from convscope.styling.targets import Style, targets_of
 from planted import planted_files, planted_network
@@ -356,3 +359,17 @@ def test_broken_weights_are_named(network: Network) -> None:
         InputError, match="with NaN or infinity: its weights are broken; open it with other weights"
     ):
         style_transfer(broken, picture(0), picture(1), changes=LAYERS)
+
+
+def test_a_leap_that_comes_back_at_the_next_step_is_no_end() -> None:
+    # L-BFGS without a line search leaps now and then: neural-style's preset on VGG16, 5e4 times the loss at step 4.
+    told = iter([1.0, 1e9, 0.5, *[1e9] * 9, 0.4, *[1e9] * 10])
+    settings = StyleSettings(content_layers={"conv1": 1.0}, style_layers={"conv1": 1.0}, optimizer=LBFGS())
+    targets = SimpleNamespace(
+        settings=settings,
+        gradient=lambda values: ({"style": torch.tensor(next(told))}, torch.ones_like(values)),
+    )
+    steps = style_steps(targets, torch.zeros(1, 3, 4, 4), 40)  # type: ignore[arg-type]
+    assert len([*islice(steps, 22)]) == 22
+    with pytest.raises(InputError, match=r"at step 23 the loss is 1e\+09, from 1 at the start: use a small"):
+        next(steps)

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.optimization.optimizers import State
+from convscope.optimization.optimizers import LBFGS, State
 from convscope.pictures.resizing import Size
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import Targets
 
 _HELD = "optimizer."  # what the optimizer remembers, in a step's state
-EXPLODED = 1e4  # times the loss of the first step: no transfer that works gets there
+EXPLODED = 1e4  # times the loss of the first step: no transfer that works stays there
+PATIENCE = 10  # steps in a row of L-BFGS: without a line search it leaps there now and then, and comes back at the next
+_REMEDY = "use a smaller rate or smaller weights, or Adam instead of L-BFGS"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +82,18 @@ def style_steps(
             "average_share": values.new_tensor(settings.average),
         }
     first: float | None = None
+    exploded = 0
     scales_begun: list[int] = []
     for index in range(after + 1, steps + 1):
         started = perf_counter()
         losses, slope = targets.gradient(values)
         numbers = {name: float(loss) for name, loss in losses.items()}
         first = _require_sense(numbers, slope, index, first)
+        exploded = exploded + 1 if sum(numbers.values()) > EXPLODED * first else 0
+        if exploded >= (PATIENCE if isinstance(settings.optimizer, LBFGS) else 1):
+            raise InputError(
+                f"at step {index} the loss is {sum(numbers.values()):.3g}, from {first:.3g} at the start: {_REMEDY}"
+            )
         values = values.clone()
         scales_begun.append(index)
         settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate_at(index))
@@ -126,19 +134,15 @@ def result_of(values: Tensor, state: State) -> Tensor:
 
 def _require_sense(losses: Mapping[str, float], slope: Tensor, index: int, first: float | None) -> float:
     """Return the first step's total; InputError for losses that no picture comes out of."""
-    remedy = "use a smaller rate or smaller weights, or Adam instead of L-BFGS"
     for name, loss in losses.items():
         if not abs(loss) < float("inf"):
-            raise InputError(f"at step {index} the {name} loss is {loss}: {remedy}")
+            raise InputError(f"at step {index} the {name} loss is {loss}: {_REMEDY}")
     if not bool(slope.isfinite().all()):
-        raise InputError(f"at step {index} the gradient is not a number, though the losses are: {remedy}")
+        raise InputError(f"at step {index} the gradient is not a number, though the losses are: {_REMEDY}")
     total = sum(losses.values())
     if first is None and not bool(slope.any()):
         raise InputError(
             f"at step {index} nothing changes the losses ({total:.3g} in all): the style is the content's, or the "
             "layers answer nothing to these pictures. Use other layers, another start, or another style"
         )
-    first = max(total, 1e-12) if first is None else first
-    if total > EXPLODED * first:
-        raise InputError(f"at step {index} the loss is {total:.3g}, from {first:.3g} at the start: {remedy}")
-    return first
+    return max(total, 1e-12) if first is None else first
