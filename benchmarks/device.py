@@ -148,6 +148,10 @@ def table(device: str, folder: Path, *, quick: bool) -> None:
     with torch.device(device):
         loop = careful(module, BLOCK, 42, size)
         next(loop)
+    if quick:
+        print(
+            "--quick: a step is a fourth of a run of four, its start and its verdict included; no figures to keep\n"
+        )
     by_hand = median_of(lambda: [next(loop) for _ in range(steps)], turns, device) / steps
     columns = ["float32", "TF32", "bfloat16"] if device.startswith("cuda") else ["float32", "bfloat16"]
     print(f"| GoogLeNet | {' | '.join(columns)} | careful loop by hand |\n|---|{'---|' * (len(columns) + 1)}")
