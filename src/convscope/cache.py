@@ -39,9 +39,7 @@ def cache_folder(*parts: str) -> Path:
     >>> cache_folder("zoo").name
     'zoo'
     """
-    variable = os.environ.get("CONVSCOPE_CACHE")
-    root = Path(variable).expanduser() if variable else user_cache_path("convscope", appauthor=False)
-    folder = root.joinpath(*parts)
+    folder = _root().joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK | os.X_OK):
@@ -49,9 +47,19 @@ def cache_folder(*parts: str) -> Path:
         reason = "it cannot be written to"
     except OSError as error:
         reason = error.strerror or str(error)
-    folder = _passing_folder(str(root), reason).joinpath(*parts)
+    folder = passing_folder(reason).joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def passing_folder(reason: str) -> Path:
+    """Return a folder that ends with the process, in place of a cache that takes no more; a warning says so once."""
+    return _passing_folder(str(_root()), reason)
+
+
+def _root() -> Path:
+    variable = os.environ.get("CONVSCOPE_CACHE")
+    return Path(variable).expanduser() if variable else user_cache_path("convscope", appauthor=False)
 
 
 @cache

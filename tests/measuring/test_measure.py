@@ -314,6 +314,29 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
         measure(network, pictures, ["conv1"], folder=tmp_path / "full")
 
 
+def test_a_cache_that_fills_up_in_the_middle_is_a_note_and_the_pass_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, cache = planted_network(), tmp_path / "cache"
+    whole = measure(network, folder, ["conv1"], folder=tmp_path / "whole")
+
+    @contextmanager
+    def full(path: Path) -> Iterator[Path]:
+        if cache in path.parents and path.name.startswith("block-000001"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        with written_whole(path) as partial:
+            yield partial
+
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(cache))
+    monkeypatch.setattr("convscope.files.written_whole", full)
+    with pytest.warns(ConvscopeWarning, match=r"cache is not used \(No space left on device\)"):
+        passing = measure(network, folder, ["conv1"])
+    assert tmp_path not in passing.folder.parents
+    assert [path.name for path in cache.rglob("block-*")] == ["block-000000.safetensors"]
+    for block in whole.folder.glob("block-*"):
+        assert (passing.folder / block.name).read_bytes() == block.read_bytes()
+
+
 def test_a_folder_that_vanishes_and_a_picture_that_changes(folder: Path, tmp_path: Path) -> None:
     network, own = planted_network(), tmp_path / "own"
     own.mkdir()

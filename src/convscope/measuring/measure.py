@@ -7,6 +7,7 @@ bytes of an undisturbed run, and several machines may each take a share.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
@@ -15,10 +16,11 @@ from warnings import catch_warnings
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from convscope.argument_errors import arguments_in_words
-from convscope.cache import cache_folder, cache_key, remove
+from convscope.cache import cache_folder, cache_key, passing_folder, remove
 from convscope.errors import InputError, PictureError, warn
 from convscope.measuring.block import Block, BlockFile
 from convscope.measuring.manifest import NAME, MeasurementManifest, manifest_of
@@ -66,6 +68,30 @@ def measure(
     plan = plan_measurement(network, layers)
     manifest = manifest_of(network, listed, plan)
     place = Path(folder) if folder is not None else _cache_folder(manifest, listed)
+    try:
+        return _measured(network, listed, plan, manifest, place, shard=shard, watch=watch)
+    except PictureError as error:
+        full = error.__cause__
+        if folder is not None or shard is not None or not isinstance(full, OSError | SafetensorError):
+            raise
+        passing = passing_folder(getattr(full, "strerror", None) or str(full)) / place.name
+    for block in place.glob("block-*"):  # what the disk took
+        passing.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(block, passing)
+    return _measured(network, listed, plan, manifest, passing, shard=shard, watch=watch)
+
+
+def _measured(
+    network: Network,
+    listed: Sequence[ListedPicture],
+    plan: Plan,
+    manifest: MeasurementManifest,
+    place: Path,
+    *,
+    shard: Shard | None,
+    watch: Watch | None,
+) -> Measurements:
+    """Measure what is missing in a folder."""
     manifest.claim(place)
     blocks = _share(manifest.blocks, shard)
     missing = _missing(blocks, manifest, listed, place)
