@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isqrt
 
-from convscope.network.graph import Graph, Operation
+from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.operations.registry import kind_of
 from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_operation
 
 _SMALLEST = 8  # pixels: what has fewer rows is hardly a picture
 
@@ -42,13 +43,32 @@ def with_gray_picture(graph: Graph) -> Graph | None:
     channel = {"axes": (3 if graph.channels_last else 1,)}
     kind, attributes = ("squeeze", channel) if len(shape) == 3 else ("flatten", {})
     first = Operation(kind, rows, "Rows", (name,), (rows,), {}, attributes)
+    picture = (shape[0], *size, 1) if graph.channels_last else (shape[0], 1, *size)
     others = tuple(
-        replace(step, inputs=tuple(rows if value == name else value for value in step.inputs))
+        _of_picture(step, name, shape, picture)
+        or replace(step, inputs=tuple(rows if value == name else value for value in step.inputs))
         for step in graph.operations
     )
-    picture = (shape[0], *size, 1) if graph.channels_last else (shape[0], 1, *size)
     outputs = tuple(rows if value == name else value for value in graph.outputs)
-    return replace(graph, inputs={name: picture}, operations=(first, *others), outputs=outputs)
+    read = {*outputs, *(value for step in others for value in step.inputs)}
+    steps = (first, *others) if rows in read else others
+    return replace(graph, inputs={name: picture}, operations=steps, outputs=outputs)
+
+
+def _of_picture(step: Operation, name: str, rows: Shape, picture: Shape) -> Operation | None:
+    """Return a step that makes the picture of its rows as one that takes it as it is: each place stays its own.
+
+    Or with its channel last, where that is first; None for any other step.
+    """
+    if step.kind not in ("reshape", "unsqueeze") or step.inputs != (name,):
+        return None
+    made = infer_operation(step, {name: rows}, {}, {})[step.outputs[0]]
+    if made == picture:
+        order = {key: value for key, value in step.attributes.items() if key == CHANNELS_LAST}
+        return replace(step, kind="identity", attributes=order)
+    if made == (picture[0], *picture[2:], picture[1]):
+        return replace(step, kind="permute", attributes={"order": (0, 2, 3, 1)})
+    return None
 
 
 _ALONE = frozenset({"batch_norm", "identity", "permute", "scale", "bias"})
