@@ -55,6 +55,12 @@ def test_each_numbers_share_is_its_weight_times_itself(kind, tmp_path) -> None:
     np.testing.assert_allclose(dependence, sizes.max(-1), rtol=1e-5)
 
 
+def test_a_signal_of_another_shape_says_which_is_expected(tmp_path) -> None:
+    network, _ = linear(SHAPES["a signal"], tmp_path / "net.onnx")
+    with pytest.raises(InputError, match=r"not an input of \(2, 2, 19\): linear expects {'x': \(1, 2, 19\)}"):
+        convscope.saliency(network, torch.zeros(2, 2, 19), "scores:1")
+
+
 def test_what_stands_out_in_a_signal_is_red_in_its_figure(tmp_path) -> None:
     network, weights = linear((1, 1, 60), tmp_path / "net.onnx")
     x = np.zeros((1, 1, 60), np.float32)

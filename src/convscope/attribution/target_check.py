@@ -34,6 +34,8 @@ def require_input(network: Network, input: Tensor, channel_axis: int, *, signals
     if (input.dim() != 4 and not is_signal) or len(input) != 1:
         several = input.dim() == 4 and len(input) > 1
         remedy = "give one of them, input[:1]" if several else "network.preprocess(picture) makes it"
+        if network.input_spec is None and not several:
+            remedy = f"{network.name} expects {dict(network.graph.inputs)}"
         raise InputError(
             f"one picture is explained at a time, not an input of {tuple(input.shape)}: {remedy}"
         )
