@@ -17,7 +17,7 @@ import convscope
 from convscope.errors import ConvscopeWarning
 from convscope.formats.keras.live import open_live_keras
 from convscope.formats.request import Request
-from plain_keras import functional, input_layer, layer, normal, write_h5, write_keras
+from plain_keras import functional, input_layer, layer, normal, sequential, write_h5, write_keras
 
 X = normal(2, 7, scale=1.0)
 UNITS = 5
@@ -242,6 +242,26 @@ def test_names_say_which_of_a_live_layers_variables_is_which(monkeypatch):
     weights = [SimpleNamespace(name=name, shape=one.shape, held=one) for name, one in held.items()]
     found = _live(functional("net", layers, ["photo"], ["d"]), weights, monkeypatch)
     np.testing.assert_allclose(found, X @ K + B, rtol=1e-5, atol=1e-5)
+
+
+def test_a_live_model_at_each_moment_has_its_own_variables(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, "keras", SimpleNamespace(ops=SimpleNamespace(convert_to_numpy=lambda one: one.held))
+    )
+    inside = sequential("inside", [input_layer((7,)), layer("Dense", "d", units=UNITS, use_bias=True)])
+    layers = [input_layer((3, 7)), layer("TimeDistributed", "each", "photo", layer=inside)]
+    weights = [
+        SimpleNamespace(name=name, shape=one.shape, held=one) for name, one in (("kernel", K), ("bias", B))
+    ]
+    dense = SimpleNamespace(name="d", weights=weights)
+    each = SimpleNamespace(name="each", layer=SimpleNamespace(name="inside", layers=[dense]))
+    model = SimpleNamespace(
+        name="net", layers=[each], to_json=lambda: json.dumps(functional("net", layers, ["photo"], ["each"]))
+    )
+    network = convscope.Network(open_live_keras(Request(source=model)).graph, input_spec=None)
+    x = normal(1, 3, 7, seed=9)
+    found = network.activations(torch.from_numpy(x), "each")["each"]
+    np.testing.assert_allclose(found, x @ K + B, rtol=1e-5, atol=1e-5)
 
 
 def test_further_numbers_of_a_live_attention_cut_it(monkeypatch):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convscope.errors import InputError, MissingPackage, NetworkFileError, did_you_mean
 from convscope.formats.keras.configuration import read_model
 from convscope.formats.keras.layers import Dialect, saved_variables
-from convscope.formats.keras.model import KerasModel
+from convscope.formats.keras.model import AT_EACH_MOMENT, KerasModel
 from convscope.formats.keras.opening import channels_are_last, parts_of
 from convscope.formats.keras.quantized import Unread, WeightSource, restored, stored_variables
 from convscope.formats.keras.weights import LayerPath, read_weights_of
@@ -104,7 +104,9 @@ def _variables(
     layers = {layer.name: layer for layer in live.layers}
     for layer in model.layers:
         if layer.model is not None:
-            yield from _variables(layer.model, layers[layer.name], to_numpy, dialect, (*path, layer.name))
+            inner = layers[layer.name]
+            inner = inner.layer if layer.class_name == AT_EACH_MOMENT else inner
+            yield from _variables(layer.model, inner, to_numpy, dialect, (*path, layer.name))
         elif layer.name in layers:
             # A layer's own order has the trained ones first, frozen or not; names that are there once say it better.
             weights = [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
