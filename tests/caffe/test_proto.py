@@ -1,11 +1,14 @@
 """Messages with protobuf's manners."""
 
+import logging
+
 import numpy as np
 import pytest
 
 from convscope import caffe
 from convscope.caffe.proto import caffe_pb2, text_format
 from convscope.errors import NetworkFileError
+from protobuf_oracle import message_class
 
 
 def test_fields_are_set_added_and_extended():
@@ -65,6 +68,30 @@ def test_merging_and_copying():
     assert two.layer[0].name == "y"
 
 
+def test_messages_inside_are_merged_as_googles_are():
+    ours, theirs = caffe_pb2.LayerParameter(), message_class("LayerParameter")()
+    other, their_other = caffe_pb2.LayerParameter(), message_class("LayerParameter")()
+    for one in (ours, theirs):
+        one.transform_param.scale, one.transform_param.crop_size = 0.5, 7
+        one.transform_param.mean_value.extend([1, 2])
+        one.bottom.append("a")
+    for one in (other, their_other):
+        one.transform_param.scale = 0.25
+        one.transform_param.mean_value.append(3)
+        one.bottom.append("b")
+    data = other.SerializeToString()
+    assert data == their_other.SerializeToString() and other.ByteSize() == their_other.ByteSize()
+    for merge in ("MergeFrom", "MergeFromString"):
+        getattr(ours, merge)(other if merge == "MergeFrom" else data)
+        getattr(theirs, merge)(their_other if merge == "MergeFrom" else data)
+        assert ours.SerializeToString() == theirs.SerializeToString()
+    assert other.transform_param.scale == 0.25
+    assert [field.name for field, _ in ours.ListFields()] == [field.name for field, _ in theirs.ListFields()]
+    assert caffe_pb2.LayerParameter.FromString(data) == other and other.IsInitialized()
+    ours.Clear()
+    assert ours == caffe_pb2.LayerParameter() and ours.ListFields() == []
+
+
 def test_text_as_deep_dreams_notebook_changes_it():
     net = text_format.Merge(
         'name: "n" layer { name: "data" type: "Input" }', caffe.io.caffe_pb2.NetParameter()
@@ -93,6 +120,24 @@ def test_googles_text_format_is_told_the_line_to_change():
 
 def test_what_is_asked_before_training_and_the_list_of_types():
     assert caffe.has_nccl() is False
+    assert (caffe.solver_count(), caffe.solver_rank()) == (1, 0)
+    with pytest.raises(AttributeError, match=r"caffe.NCCL trains"):
+        _ = caffe.NCCL
     types = caffe.layer_type_list()
     assert {"Convolution", "Python", "ROIPooling"} <= set(types)
     assert all(name.isalnum() for name in types)
+
+
+def test_the_log_and_the_stopwatch(capsys, monkeypatch):
+    logger = logging.getLogger("caffe")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    caffe.init_log(0, True)
+    caffe.log("Using devices [0]")
+    caffe.init_log(2)
+    caffe.log("not told")
+    assert "Using devices [0]" in (said := capsys.readouterr().err) and "not told" not in said
+    timer = caffe.Timer()
+    timer.start()
+    timer.stop()
+    assert 0 <= timer.ms < 60_000

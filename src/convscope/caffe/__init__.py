@@ -14,6 +14,7 @@ from convscope.caffe.blob import Blob
 from convscope.caffe.classifier import Classifier
 from convscope.caffe.detector import Detector
 from convscope.caffe.layer import Layer
+from convscope.caffe.log import Timer, init_log, log
 from convscope.caffe.losses import LOSSES
 from convscope.caffe.mode import (
     TEST,
@@ -24,7 +25,12 @@ from convscope.caffe.mode import (
     set_device,
     set_mode_cpu,
     set_mode_gpu,
+    set_multiprocess,
     set_random_seed,
+    set_solver_count,
+    set_solver_rank,
+    solver_count,
+    solver_rank,
 )
 from convscope.caffe.net import Net
 from convscope.caffe.net_spec import NetSpec, layers, params, to_proto
@@ -40,6 +46,7 @@ _SOLVERS = (
     "AdaDeltaSolver",
     "AdamSolver",
     "get_solver",
+    "NCCL",
 )
 
 
@@ -69,15 +76,18 @@ __all__ = [
     "Layer",
     "Net",
     "NetSpec",
+    "Timer",
     "check_mode_cpu",
     "check_mode_gpu",
     "coord_map",
     "draw",
     "has_nccl",
     "imagenet",
+    "init_log",
     "io",
     "layer_type_list",
     "layers",
+    "log",
     "net_spec",
     "params",
     "proto",
@@ -85,6 +95,11 @@ __all__ = [
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
+    "set_multiprocess",
     "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
+    "solver_count",
+    "solver_rank",
     "to_proto",
 ]

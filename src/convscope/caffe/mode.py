@@ -50,6 +50,28 @@ def has_nccl() -> bool:
     return False
 
 
+def solver_count() -> int:
+    """Return how many solvers train together: one, for none does here."""
+    return 1
+
+
+def set_solver_count(count: int) -> None:
+    """Accept how many solvers train together, which changes nothing here."""
+
+
+def solver_rank() -> int:
+    """Return which of several solvers this one is: the first."""
+    return 0
+
+
+def set_solver_rank(rank: int) -> None:
+    """Accept which of several solvers this one is, which changes nothing here."""
+
+
+def set_multiprocess(value: bool) -> None:
+    """Accept that several processes train together, which changes nothing here."""
+
+
 def set_random_seed(seed: int) -> None:
     """Choose the random numbers of dummy data and of the nets made from now on; the seed is 0 at first.
 

@@ -106,16 +106,41 @@ class ProtoMessage:
         self.MergeFrom(other)
 
     def MergeFrom(self, other: ProtoMessage) -> None:  # noqa: N802
-        """Take over what another message of this type says: repeated fields grow, the others are replaced."""
-        target = self._writable()
-        for field, value in other.message.copy().fields():
-            setattr(target, field.name, [*getattr(target, field.name), *value] if field.repeated else value)
+        """Take over what another message of this type says: repeated fields grow, messages inside are merged, too."""
+        _merge(self._writable(), other.message.copy())
+
+    def Clear(self) -> None:  # noqa: N802
+        """Unset every field."""
+        for name in message_type(self.type_name).fields:
+            self.ClearField(name)
+
+    def ListFields(self) -> list[tuple[Field, Any]]:  # noqa: N802
+        """Return the fields that are set, each a (what it is, its value), in the order of their numbers."""
+        return [(field, getattr(self, field.name)) for field, _ in self.message.fields()]
+
+    def IsInitialized(self) -> bool:  # noqa: N802
+        """Whether all that a message must have is set: always, for Caffe's need nothing."""
+        return True
+
+    def ByteSize(self) -> int:  # noqa: N802
+        """Return how many bytes a binary file would take."""
+        return len(self.SerializeToString())
 
     def ParseFromString(self, data: bytes) -> int:  # noqa: N802
         """Read the message from a binary file's bytes; their number is returned."""
         parsed = read_binary(data, self.type_name)
         self.CopyFrom(wrap(parsed))
         return len(data)
+
+    def MergeFromString(self, data: bytes) -> int:  # noqa: N802
+        """Take over what a binary file's bytes say, as `MergeFrom` does; their number is returned."""
+        self.MergeFrom(wrap(read_binary(data, self.type_name)))
+        return len(data)
+
+    @classmethod
+    def FromString(cls, data: bytes) -> ProtoMessage:  # noqa: N802
+        """Return a message from a binary file's bytes."""
+        return wrap(read_binary(data, cls.type_name))
 
     def SerializeToString(self) -> bytes:  # noqa: N802
         """Return the bytes of a binary file."""
@@ -211,6 +236,16 @@ def class_of(type_name: str) -> type[ProtoMessage]:
             type_name, (ProtoMessage,), {**values, "type_name": type_name, "__doc__": f"Caffe's {type_name}."}
         )
     return _CLASSES[type_name]
+
+
+def _merge(target: Message, other: Message) -> None:
+    for field, value in other.fields():
+        if field.repeated:
+            value = [*getattr(target, field.name), *value]
+        elif field.message and target.has(field.name):
+            _merge(getattr(target, field.name), value)
+            continue
+        setattr(target, field.name, value)
 
 
 def _plain(value: Any) -> Any:
