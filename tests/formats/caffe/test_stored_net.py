@@ -163,7 +163,8 @@ layer { name: "p" type: "Pooling" bottom: "r_dropped" top: "p"
   pooling_param { kernel_size: 2 stride_h: 2 stride_w: 2 pool: MAX } }
 layer { name: "aux" type: "InnerProduct" bottom: "bn_1" top: "aux" inner_product_param { num_output: 3 } }
 layer { name: "shaped" type: "Reshape" bottom: "p" top: "shaped" reshape_param { shape { dim: 64 dim: -1 } } }
-layer { name: "f" type: "InnerProduct" bottom: "shaped" top: "f" inner_product_param { num_output: 3 } }
+layer { name: "flat" type: "Flatten" bottom: "shaped" top: "flat" }
+layer { name: "f" type: "InnerProduct" bottom: "flat" top: "f" inner_product_param { num_output: 3 } }
 layer { name: "prob" type: "SoftmaxWithLoss" bottom: "f" bottom: "label" top: "prob" }
 """
 DEPLOYED = """
@@ -180,7 +181,7 @@ layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" }
 
 
 def test_what_people_change_for_use_is_no_difference(tmp_path: Path) -> None:
-    """Another writing of the same, batches, dropout, statistics, auxiliary heads, Caffe's own copies, losses."""
+    """Another writing, batches, dropout, flattening, statistics, auxiliary heads, Caffe's own copies, losses."""
     numbers = blobs(DEPLOYED)
     full = with_weights(parse_text(TRAINED), numbers)
     (tmp_path / "net.prototxt").write_text(DEPLOYED)

@@ -110,13 +110,15 @@ class _Net:
     def read(self) -> list[list[Top | None]]:
         """The tops that each layer reads."""
         newest: dict[str, Top | None] = {}
-        found = []
+        found: list[list[Top | None]] = []
         for index, layer in enumerate(self.net.layer):
-            read = [newest.get(blob) for blob in layer.bottom]
+            read, plan = [newest.get(blob) for blob in layer.bottom], self.plans[index]
+            if _kind(plan) == "dense":
+                while read and read[0] is not None and _kind(self.plans[read[0][0]]) == "flatten":
+                    read = found[read[0][0]]  # it flattens what it reads itself
             found.append(read)
-            plan = self.plans[index]
             for position, blob in enumerate(layer.top):
-                passed = bool(read) and plan is not None and plan.kind in _PASSING
+                passed = bool(read) and _kind(plan) in _PASSING
                 newest[blob] = read[0] if passed else (index, position)
         return found
 
@@ -148,6 +150,10 @@ class _Net:
             return "the input"
         layer = self.net.layer[top[0]]
         return f"{layer.top[top[1]]!r} of layer {layer.name!r} ({layer.type})"
+
+
+def _kind(plan: OperationPlan | None) -> str:
+    return "" if plan is None else plan.kind
 
 
 def _plan(layer: Message) -> OperationPlan | None:
