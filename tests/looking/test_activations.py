@@ -106,6 +106,8 @@ def test_channels_and_order() -> None:
     strongest = activations(network, photograph, "conv1", channels=3, order="strongest")
     assert [one.address for one in strongest.tiles] == ["conv1:0", "conv1:5", "conv1:1"]
     assert strongest.caption.startswith("The 3 strongest of 8 channels, strongest first, of conv1.")
+    ordered = activations(network, photograph, "conv1", order="strongest")
+    assert ordered.caption.startswith("All 8 channels, strongest first, of conv1.")
     everything = activations(network, photograph, "conv1")
     assert everything.caption.startswith("All 8 channels of conv1.")
     assert min(right - left for left, _, right, _ in (one.box for one in everything.tiles)) >= 24

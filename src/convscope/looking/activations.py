@@ -178,10 +178,10 @@ def _chosen(maps: NDArray[Any], channels: int | Sequence[int] | None, order: str
 
 def _which(shown: int, count: int, order: str, listed: bool) -> str:
     if order == "strongest":
-        what = (
-            f"The {shown:,} of {count:,} channels" if listed or shown == count else f"The {shown:,} strongest"
-        )
-        of = "" if listed or shown == count else f" of {count:,} channels"
+        if shown == count:
+            return f"All {count:,} channels, strongest first,"
+        what = f"The {shown:,} of {count:,} channels" if listed else f"The {shown:,} strongest"
+        of = "" if listed else f" of {count:,} channels"
         return f"{what}{of}, strongest first,"
     if listed:
         return f"{shown:,} of the {count:,} channels"
