@@ -9,6 +9,7 @@ answers, and says what the server's memory does, and the page's.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import shutil
@@ -243,6 +244,7 @@ def in_page(browser: CDPSession) -> str:
 
 def resident() -> float:
     """Return this process's memory in MB, without what was freed: the page's worker gives that back once it rests."""
+    gc.collect()
     give_freed_memory_back()
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return float(status.partition("VmRSS:")[2].split()[0]) / 1024

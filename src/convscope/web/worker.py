@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
@@ -146,6 +147,7 @@ class Worker:
                 job = self._jobs.popleft() if works and not question and not spare else None
             rests = not works
             if rests:
+                gc.collect()  # what a job leaves refers to itself, and holds tensors until Python looks for that
                 give_freed_memory_back()
             elif question:
                 _answer(*question)

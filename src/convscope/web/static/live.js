@@ -6,6 +6,12 @@ import { set, state, unitAddress } from "./store.js";
 
 /** @typedef {{kind: string, width: () => number, height: () => number, image: () => CanvasImageSource, name: () => string, step: (by: number) => Promise<void>, answered: () => Promise<void>, stop: () => void}} Source */
 
+/** What to do where the browser gives no camera, by its error's name. */
+const WITHOUT_CAMERA = {
+  NotAllowedError: "it is not allowed: allow it for this page in the browser, and press c again; a film can stand in (Open…)",
+  NotFoundError: "the browser finds none: plug one in, and press c again; a film can stand in (Open…)",
+  NotReadableError: "another program has it: close that, and press c again",
+};
 const A_PICTURE = 1000; // milliseconds that each picture of a folder stays, at least
 /** What the network sees of the frame that was sent last. */
 export const shown = element("canvas", { hidden: true, role: "img", "aria-label": "The frame as the network sees it" });
@@ -79,7 +85,7 @@ export async function toggleCamera(given = null) {
   try {
     current = await (given === null ? camera() : Array.isArray(given) ? folder(given) : film(given));
   } catch (error) {
-    return set({ error: given === null ? `the camera cannot be used: ${error.message}` : `this cannot be shown: ${error.message}` });
+    return set({ error: given === null ? `the camera cannot be used: ${WITHOUT_CAMERA[error.name] || error.message}` : `this cannot be shown: ${error.message}` });
   }
   set({ live: current.kind, frozen: false, error: null });
   run(current);

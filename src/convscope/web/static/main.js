@@ -232,7 +232,7 @@ function status() {
 }
 
 function showError(error) {
-  const words = error instanceof Refused ? error.message : `the page has a fault: ${error.message}`;
+  const words = error instanceof Refused ? error.message.replace("press r", "press Try again") : `the page has a fault: ${error.message}`;
   fill(at("start"), element("div.drop", {}, element("h2", {}, "The network does not answer"), element("p.error", {}, words), element("button", { onclick: () => location.reload() }, "Try again")));
   at("start").hidden = false;
 }
