@@ -1,7 +1,7 @@
 """Make the documentation's pictures of the page: the built-in network, explored in Chromium.
 
 Run `python docs/make_screenshots.py`, and look at docs/pictures/explore*.webp before you commit them: a desktop, one
-in dark colors, and a phone. With a network's path and a unit of it they are of that one.
+in dark colors, a phone, and a unit alone. With a network's path and a unit of it they are of that one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATIENCE = 600_000  # milliseconds: making a unit's picture takes most of it
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of the page: its file, the window's size, its colors, what the address asks for besides the unit.
+    """A picture of the page: its file, the window's size, its colors, what the address asks for behind the unit.
 
     It is kept in `share` of that size.
     """
@@ -37,9 +37,10 @@ class Shot:
 
 
 SHOTS = (
-    Shot("explore.webp", (1320, 800)),
+    Shot("explore.webp", (1320, 800), query="@3,4", share=0.8),
     Shot("explore-dark.webp", (1320, 800), "dark", "?palette=inferno&backward=saliency", share=0.75),
     Shot("explore-phone.webp", (390, 780)),
+    Shot("explore-unit.webp", (1320, 760), query="?view=unit", share=0.6),
 )
 
 
@@ -51,6 +52,7 @@ def shoot(browser: Browser, address: str, shot: Shot) -> None:
     page.goto(address + shot.query)
     for words in ("The score with it, less the score", "wants to see: ", "More of it"):
         page.get_by_text(words).first.wait_for(state="attached", timeout=PATIENCE)
+    page.wait_for_function("() => !document.querySelector('.places .unmade')", timeout=PATIENCE)
     path, whole = PICTURES / shot.name, page.screenshot(animations="disabled")
     context.close()
     with Image.open(BytesIO(whole)) as image:

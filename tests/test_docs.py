@@ -28,7 +28,13 @@ WITHOUT_RECIPE = {"report.png", "report-dark.png", "report-dreams.png"}
 WITHOUT_RECIPE |= {"loss.png", "vis_square.png", "seen.png", "gradient.png"}
 WITHOUT_RECIPE |= {"style-weights.jpg"}  # six pictures
 # Pages, photographed:
-WITHOUT_RECIPE |= {"atlas.webp", "explore.webp", "explore-dark.webp", "explore-phone.webp"}
+WITHOUT_RECIPE |= {
+    "atlas.webp",
+    "explore.webp",
+    "explore-dark.webp",
+    "explore-phone.webp",
+    "explore-unit.webp",
+}
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
