@@ -180,6 +180,40 @@ def plain_twin() -> nn.Module:
     return module.eval()
 
 
+def strided(folder: Path) -> Network:
+    """Return a network whose first layer pads both sides alike, or one, as the picture's size is odd or even."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    random = np.random.default_rng(5)
+    shapes = {"w1": (6, 3, 3, 3), "w2": (5, 6, 3, 3)}
+    weights = {key: random.normal(size=shape).astype(np.float32) for key, shape in shapes.items()}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["first"], auto_pad="SAME_UPPER", strides=[2, 2]),
+        helper.make_node("Relu", ["first"], ["rectified"]),
+        helper.make_node("Conv", ["rectified", "w2"], ["second"], pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["second"], ["means"]),
+    ]
+    ends = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+        for name, shape in (("x", [1, 3, "h", "w"]), ("means", [1, 5, 1, 1]))
+    ]
+    held = [numpy_helper.from_array(value, key) for key, value in weights.items()]
+    graph = helper.make_graph(nodes, "strided", *ends, held)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), folder / "strided.onnx")
+    return convscope.open_network(folder / "strided.onnx", input_shape=(1, 3, 15, 15))
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
+@pytest.mark.parametrize("rule", COMPOSITES)
+def test_the_second_map_is_as_the_first_would_be(rule: Any, tmp_path: Path) -> None:
+    """Filters are laid out once, for pictures of a size."""
+    used = strided(tmp_path)
+    for input in (noise(15, 15), noise(3, 15), noise(15, 14), noise(3, 15)):
+        found = convscope.relevance(used, input, "means:2", rule=rule).values
+        expected = convscope.relevance(strided(tmp_path), input, "means:2", rule=rule).values
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * abs(expected).max())
+
+
 def test_without_biases_all_relevance_arrives() -> None:
     """The planted network has none on the way to red: what was 1 at the class is 1 at the picture."""
     found = convscope.relevance(planted_network(), plain_picture((0.9, 0.2, 0.1)), "red", rule="epsilon")

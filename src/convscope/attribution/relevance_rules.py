@@ -9,8 +9,9 @@ from: to each number by its share in the sum, of which the rules take different 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from torch import Tensor
 from convscope.network.graph import Operation
 from convscope.network.operations import kind_of
 from convscope.network.operations.aten import MOVES, base_of
+from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
+from convscope.network.operations.fused import PackedConvolution, fused_convolution, prepare_convolution
 from convscope.network.operations.vector_jacobian import vector_jacobian
 
 EPSILON = 1e-6
@@ -29,7 +32,8 @@ Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 class LinearLayer:
     """A convolution or a fully-connected layer, with its batch normalization worked in: function, weight and bias.
 
-    ``low`` and ``high`` are the darkest and the brightest input, where the layer reads the picture.
+    ``low`` and ``high`` are the darkest and the brightest input, where the layer reads the picture. ``window`` is how a
+    convolution moves that can be packed, ``packed`` the parts that were.
     """
 
     function: Function
@@ -37,15 +41,26 @@ class LinearLayer:
     bias: Tensor | None
     low: Tensor | None = None
     high: Tensor | None = None
+    window: Mapping[str, Any] | None = None
+    packed: dict[str, PackedPart | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of what a layer sums up: some of its inputs by some of its weights."""
+    """A part of what a layer sums up: some of its inputs by some of its weights, which have a `name`, if any."""
 
     input: Tensor
-    weight: Tensor
-    bias: Tensor | None
+    weight: Callable[[], Tensor]
+    bias: Callable[[], Tensor | None]
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class PackedPart:
+    """A part's convolution and its gradient, with filters that were laid out once for all pictures."""
+
+    convolution: PackedConvolution
+    gradient: DataGradient
 
 
 Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
@@ -73,7 +88,8 @@ def stabilized(values: Tensor) -> Tensor:
 
 def epsilon(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out by everything that was summed up, of both signs."""
-    return _shared(layer, [Part(input, layer.weight, layer.bias)], relevance)
+    part = Part(input, lambda: layer.weight, lambda: layer.bias, "all")
+    return _shared(layer, [part], relevance)
 
 
 def z_plus(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
@@ -97,7 +113,7 @@ def gamma(layer: LinearLayer, input: Tensor, relevance: Tensor, more: float = 0.
 
 def flat(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out evenly over all that was read, whatever it was."""
-    part = Part(torch.ones_like(input), torch.ones_like(layer.weight), None)
+    part = Part(torch.ones_like(input), lambda: torch.ones_like(layer.weight), _none, "ones")
     return _shared(layer, [part], relevance)
 
 
@@ -106,41 +122,76 @@ def z_box(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     assert layer.low is not None and layer.high is not None
     weight, bias = layer.weight, layer.bias
     parts = [
-        Part(input, weight, bias),
-        Part(-layer.low, weight.clamp(min=0), _clamped(bias, 1, -1)),
-        Part(-layer.high, weight.clamp(max=0), _clamped(bias, -1, -1)),
+        Part(input, lambda: weight, lambda: bias),
+        Part(-layer.low, lambda: weight.clamp(min=0), lambda: _clamped(bias, 1, -1)),
+        Part(-layer.high, lambda: weight.clamp(max=0), lambda: _clamped(bias, -1, -1)),
     ]
     return _shared(layer, parts, relevance)
 
 
 def _shared(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> Tensor:
     """Return what each number gets: its share in the sum of the parts."""
-    with torch.enable_grad():
-        inputs = [part.input.detach().requires_grad_() for part in parts]
-        sums = [
-            layer.function(input, part.weight, part.bias) for input, part in zip(inputs, parts, strict=True)
-        ]
-        total = sum(sums[1:], sums[0])
-        quotient = stabilized(total.detach())
-        torch.div(relevance, quotient, out=quotient)
-        gradients = vector_jacobian([total], inputs, [quotient])
+    packed = [_packed(layer, part, relevance) for part in parts]
+    fast = [one for one in packed if one is not None]
+    if len(fast) == len(parts):
+        sums = [fused_convolution(part.input, one.convolution) for part, one in zip(parts, fast, strict=True)]
+        quotient = _quotient(relevance, sum(sums[1:], sums[0]))
+        gradients: tuple[Tensor | None, ...] = tuple(
+            one.gradient(quotient, part.input.shape[2:]) for part, one in zip(parts, fast, strict=True)
+        )
+    else:
+        with torch.enable_grad():
+            inputs = [part.input.detach().requires_grad_() for part in parts]
+            sums = [
+                layer.function(input, part.weight(), part.bias())
+                for input, part in zip(inputs, parts, strict=True)
+            ]
+            total = sum(sums[1:], sums[0])
+            gradients = vector_jacobian([total], inputs, [_quotient(relevance, total.detach())])
     # In place: on large maps new memory costs more than the arithmetic.
     shares = [
-        gradient.mul_(input.detach())
-        for input, gradient in zip(inputs, gradients, strict=True)
+        gradient.mul_(part.input.detach())
+        for part, gradient in zip(parts, gradients, strict=True)
         if gradient is not None
     ]
     return sum(shares[1:], shares[0])
 
 
+def _quotient(relevance: Tensor, total: Tensor) -> Tensor:
+    quotient = stabilized(total)
+    return torch.div(relevance, quotient, out=quotient)
+
+
+def _packed(layer: LinearLayer, part: Part, relevance: Tensor) -> PackedPart | None:
+    """Return a part whose filters are laid out, as they are for all pictures to come; None where they cannot be."""
+    if layer.window is None or not part.name:
+        return None
+    if part.name not in layer.packed:
+        weight, bias = part.weight(), part.bias()
+        convolution = prepare_convolution(weight, bias, part.input.shape, **layer.window)
+        gradient = prepare_data_gradient(weight, relevance.shape, **layer.window)
+        layer.packed[part.name] = PackedPart(convolution, gradient) if convolution and gradient else None
+    return layer.packed[part.name]
+
+
 def _parts(layer: LinearLayer, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
     """Return the parts of the sum that have a sign, or everything with `more` of those: of inputs above and below 0."""
-    weight, bias = _part_of_sign(layer.weight, sign, more), _clamped(layer.bias, sign, 1, more)
+    weight, bias = (
+        partial(_part_of_sign, layer.weight, sign, more),
+        partial(_clamped, layer.bias, sign, 1, more),
+    )
+    name = f"{sign:+d} {more}"
     if float(input.amin()) >= 0:
-        return [Part(input, weight, bias)]
-    above = Part(input.clamp(min=0), weight, bias)
-    weight = layer.weight
-    return [above, Part(input.clamp(max=0), _part_of_sign(weight, -sign, more), None)]
+        return [Part(input, weight, bias, name)]
+    below = partial(_part_of_sign, layer.weight, -sign, more)
+    return [
+        Part(input.clamp(min=0), weight, bias, name),
+        Part(input.clamp(max=0), below, _none, f"{-sign:+d} {more} below"),
+    ]
+
+
+def _none() -> None:
+    """Return no bias."""
 
 
 def _part_of_sign(weight: Tensor, sign: int, more: float | None) -> Tensor:

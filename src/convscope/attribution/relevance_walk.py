@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -20,13 +21,18 @@ from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, 
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
+from convscope.network.engine.fusion import Chain
 from convscope.network.graph import Graph, Operation
+from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS, kind_of
 from convscope.network.operations.vector_jacobian import vector_jacobian
 from convscope.network.tail import constant_values
 
 _DENSE = ("dense", "matmul")
 _KEYS_IN_VALUES = ("multi_head_attention", "mix_by_score")
+_LAYERS: WeakKeyDictionary[Network, dict[tuple[str, ...], tuple[torch.Size, LinearLayer]]] = (
+    WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +180,7 @@ class Walk:
         operation, input = chain[0], self.values[chain[0].inputs[0]]
         first = operation.channels_last
         read, above = (to_channels_first(one) if first else one for one in (input, relevance))
-        rule, linear = self._rule(operation), self._merged(chain)
+        rule, linear = self._rule(operation), self._linear_layer(chain)
         if rule is self.composite.first:
             linear = replace(linear, low=self.low, high=self.high)
         share = rule(linear, read, above)
@@ -188,6 +194,22 @@ class Walk:
 
     def _is_behind_weights(self, value: str) -> bool:
         return any(_is_linear(operation) for operation in self.graph.needed_for([value]))
+
+    def _linear_layer(self, chain: tuple[Operation, ...]) -> LinearLayer:
+        """Return what a chain computes, the same at every walk with pictures of a size: filters are laid out once."""
+        kept, names = _LAYERS.setdefault(self.target.network, {}), tuple(one.name for one in chain)
+        shape = self.values[chain[0].inputs[0]].shape
+        if names not in kept or kept[names][0] != shape:
+            kept[names] = shape, self._merged(chain)
+        return kept[names][1]
+
+    def _window(self, operation: Operation) -> Mapping[str, Any] | None:
+        """Return how a convolution moves over its input; None for what cannot be packed."""
+        input = self.values[operation.inputs[0]]
+        if operation.kind != "convolution" or input.dim() != 4 or operation.attributes.get("axis", 1) != 1:
+            return None
+        shape = tuple((to_channels_first(input) if operation.channels_last else input).shape)
+        return Chain((operation,)).window(self.graph.parameters.shapes, shape)
 
     def _merged(self, chain: tuple[Operation, ...]) -> LinearLayer:
         """Return the convolution with what follows worked in: what that does to 0 and to 1 in each channel says all."""
@@ -214,7 +236,8 @@ class Walk:
             others = (1,) * (weight.dim() - 2)
             weight = weight * slope.reshape((1, -1, *others) if transposed else (-1, 1, *others))
             bias = shift if bias is None else bias * slope + shift
-        return LinearLayer(run, weight.detach(), None if bias is None else bias.detach())
+        bias = None if bias is None else bias.detach()
+        return LinearLayer(run, weight.detach(), bias, window=self._window(operation))
 
     def _channels(self, value: str) -> int:
         tensor = self.values[value]
