@@ -141,3 +141,21 @@ def test_a_residual_network_gets_layers_of_its_own() -> None:
 def test_what_is_no_vgg_is_not_taken_for_one() -> None:
     assert vgg_layers(planted_network()) == {}
     assert vgg_layers(vgg((2, 2, 4), in_place=False)) == {}
+
+
+@pytest.mark.parametrize(
+    ("preset", "raw_scale", "expected"),
+    [
+        ("pytorch-tutorial", 1.0, True),
+        ("pytorch-tutorial", 255.0, False),
+        ("neural-style", 255.0, True),
+    ],
+)
+def test_the_tutorial_s_weights_are_for_a_vgg_that_takes_0_to_1(
+    preset: str, raw_scale: float, expected: bool
+) -> None:
+    network = vgg(VGG19, in_place=True)
+    assert network.input_spec is not None
+    network = Network(network.graph, input_spec=network.input_spec.replace(raw_scale=raw_scale))
+    assert STYLE_PRESETS[preset].is_for(network) is expected
+    assert not STYLE_PRESETS[preset].is_for(residual())

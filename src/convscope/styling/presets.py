@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from convscope.errors import by_name
+from convscope.network.network import Network
 from convscope.optimization.optimizers import LBFGS, Adam, GradientAscent
 from convscope.optimization.regularizers import NeighborDifference, TotalVariation
 from convscope.pictures.resizing import Size
+from convscope.styling.layers import vgg_layers
 from convscope.styling.losses import (
     GramLoss,
     WassersteinLoss,
@@ -32,7 +34,8 @@ class StylePreset:
     """A style transfer by name: its source in words, its settings with VGG's layers, and the size it was made for.
 
     ``size`` is in pixels, of the ``side`` that its source gives; ``adam_rate`` is the rate it has for Adam, where it
-    offers both. ``answers`` are those that its weights are for, where another network's count as if they were as large.
+    offers both. ``answers`` are those that its weights are for, where another network's count as if they were as large;
+    ``unit_range``: its source's VGG takes 0..1, as torchvision's (Caffe's, of 0..255, answers a hundred times as much).
     """
 
     source: str
@@ -42,6 +45,13 @@ class StylePreset:
     before_relu: bool = False
     answers: MeanAnswers | None = None
     adam_rate: float | None = None
+    unit_range: bool = False
+
+    def is_for(self, network: Network) -> bool:
+        """Tell whether its weights are for this network: a VGG, in the range of its source's."""
+        spec = network.input_spec
+        another = self.unit_range and spec is not None and spec.raw_scale > 1
+        return bool(vgg_layers(network)) and not another
 
     def longer_side(self, size: Size) -> int:
         """Return the longer side of what it makes of a picture of this (height, width)."""
@@ -183,6 +193,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
             side="shorter",
             before_relu=True,
             answers=MeanAnswers(1.0, 1.0),
+            unit_range=True,
         ),
         "tf2": StylePreset(
             "TensorFlow's neural style transfer tutorial (2019)",

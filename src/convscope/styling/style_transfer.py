@@ -44,7 +44,6 @@ from convscope.presentation.animation import Frame
 from convscope.preset_guide import STYLE_GUIDE
 from convscope.progress import bars
 from convscope.styling.colors import matched
-from convscope.styling.layers import vgg_layers
 from convscope.styling.memory import style_bytes
 from convscope.styling.options import STARTS, StyleKeywords, StyleOptions
 from convscope.styling.scales import Restyling
@@ -197,7 +196,7 @@ def transfer_of(
     size = scaled_size((height, width), how.size or min(largest, max(height, width)))
     require_size_fits("a style transfer", size, picture_bytes)
     content = picture_tensor(photograph, how.size, largest)
-    if (vgg_answers := how.source.answers) is not None and not vgg_layers(network):
+    if (vgg_answers := how.source.answers) is not None and not how.source.is_for(network):
         settings = normalized(settings, network, content, vgg_answers)
         warn_elsewhere(how.preset, STYLE_GUIDE[how.preset], network)
     painted = _styles(network, styles, how)
