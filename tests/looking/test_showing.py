@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from convscope.cli import main
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
+from convscope.looking.activations import activations
 from convscope.looking.boxes import boxes, find_boxes
 from convscope.looking.output_picture import output_picture
 from convscope.looking.segmentation import class_shares, segmentation
@@ -136,6 +137,8 @@ def test_tokens_are_maps_and_the_class_token_stands_apart() -> None:
     assert token_in_words(network, network.resolve("copy:1")) == ""
     with pytest.raises(InputError, match="no tokens that are places"):
         token_maps(network, flag(), "copy")
+    with pytest.raises(InputError, match=r"\(36, 22\), no maps: token_maps shows tokens where they lie"):
+        activations(network, flag(), value)
 
 
 def test_maps_in_one_row_each_are_no_tokens_though_there_are_as_many() -> None:

@@ -148,6 +148,11 @@ def _slices(volumes: NDArray[Any], unit: Address, how: ActivationOptions) -> Pic
 def _tiles(maps: NDArray[Any], unit: Address, how: ActivationOptions) -> Picture:
     if maps.ndim == 4:
         return _slices(maps, unit, how)
+    if maps.ndim == 2 and unit.channel is None and not is_vector((1, *maps.shape)):
+        raise InputError(
+            f"{unit.layer!r} gives {maps.shape}, no maps: token_maps shows tokens where they lie in the picture, "
+            "values their numbers"
+        )
     if maps.ndim != 3 or is_vector((1, *maps.shape)):
         raise InputError(f"{unit.layer!r} gives one number a channel {maps.shape}: show its values instead")
     if unit.channel is not None:
