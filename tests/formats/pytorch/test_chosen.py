@@ -85,6 +85,41 @@ def test_values_and_gradients_are_torchs(act: Callable[[Tensor], Tensor]) -> Non
         torch.testing.assert_close(network.gradient(picture.detach(), name), gradient, rtol=1e-3, atol=1e-4)
 
 
+class Experts(nn.Module):
+    """A mixture of experts: each sees the places that the gate gives it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(6)
+        self.conv, self.gate = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 3)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(8, 5), nn.GELU(), nn.Linear(5, 8)) for _ in range(3)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.conv(x).flatten(2).mT.reshape(-1, 8)
+        shares, chosen = self.gate(places).softmax(-1).topk(2)
+        mixed = torch.zeros_like(places)
+        for number, expert in enumerate(self.experts):
+            mine = (chosen == number).any(-1)
+            share = (shares * (chosen == number)).sum(-1, keepdim=True)
+            mixed[mine] += expert(places[mine]) * share[mine]
+        return mixed
+
+
+def test_experts_are_computed_and_have_no_address_of_what_a_mask_picks() -> None:
+    module = Experts().eval()
+    network = open_network(module, input_shape=(1, 3, 12, 16))
+    assert not network.graph.cut and not {"experts.0", "experts.0.0", "experts.0.1"} & {*network.layers}
+    (name,) = network.graph.outputs
+    for shape in ((1, 3, 12, 16), (3, 3, 20, 8)):
+        pictures = torch.randn(shape, generator=torch.Generator().manual_seed(5)).requires_grad_()
+        expected = module(pictures)
+        torch.testing.assert_close(network.activations(pictures.detach(), name)[name], expected.detach())
+        (gradient,) = torch.autograd.grad(expected.sum(), pictures)
+        torch.testing.assert_close(network.gradient(pictures.detach(), name), gradient, rtol=1e-3, atol=1e-5)
+
+
 REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "given": (lambda x: x[x > 0], "gives, or counts, what a mask picks"),
     "counted": (lambda x: x[x > 0].sum() / len(x[x > 0]), "gives, or counts, what a mask picks"),

@@ -207,6 +207,15 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
         ),
         7,
     ),
+    "clamped to sizes": (lambda m, h: (h * 50).clamp_(0.5, h.shape[2]).clamp(max=h.shape[3] / 2), 7),
+    "part of the size": (lambda m, h: F.interpolate(h, scale_factor=0.5, mode="area"), 7),
+    "a scale by sizes": (
+        lambda m, h: F.interpolate(
+            m.first.weight[:1], scale_factor=((h.shape[2] + 0.1) / 3, (h.shape[3] + 0.1) / 3)
+        ),
+        7,
+    ),
+    "stretched or not": (lambda m, h: h + h[:, :, : h.shape[2] // 9].mean(2, keepdim=True), 7),
     "fitted": (fitted, 5),
     "before two layers": (decided_before, 5),
     "of two results": (chosen, 5),

@@ -106,7 +106,9 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape], *, sized: bool 
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()}, sized=sized)
     paths = {id(part): path for path, part in module.named_modules()}
-    calls = Calls(trace.values, paths, trace.shown, around_scripts=trace.operators)
+    calls = Calls(
+        trace.values, paths, trace.shown, hidden=trace.choices.__contains__, around_scripts=trace.operators
+    )
     precision = _precision(module)
     trace_inputs = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from convscope.errors import UnsupportedLayer
+from convscope.formats.sizes import fraction, whole
 
 
 def interpolate(
@@ -39,13 +40,13 @@ def interpolate(
     factors = None
     if scale_factor is not None:
         scales = scale_factor if isinstance(scale_factor, Sequence) else [scale_factor] * axes
-        factors = [float(factor) for factor in scales]
+        factors = [fraction(factor) for factor in scales]
         if recompute_scale_factor:
-            sizes = [int(size * factor) for size, factor in zip(input.shape[2:], factors, strict=True)]
+            sizes = [whole(size * factor) for size, factor in zip(input.shape[2:], factors, strict=True)]
             factors = None
     if mode == "area":
         lengths = sizes or [
-            int(size * factor) for size, factor in zip(input.shape[2:], factors or (), strict=True)
+            whole(size * factor) for size, factor in zip(input.shape[2:], factors or (), strict=True)
         ]
         averaged: Tensor = getattr(torch.ops.aten, f"adaptive_avg_pool{axes}d")(input, lengths)
         return averaged

@@ -35,11 +35,15 @@ class Call:
 
 @dataclass
 class Calls:
-    """The calls of a module's submodules, in the order they ended; `shown` says which value one gives."""
+    """The calls of a module's submodules, in the order they ended.
+
+    `shown` says which value one gives, `hidden` which has none to show: what an expert makes of the places of its mask.
+    """
 
     values: Values
     paths: dict[int, str]
     shown: Callable[[Tensor], int]
+    hidden: Callable[[Tensor], bool] = lambda tensor: False
     ended: list[Call] = field(default_factory=list)
     around_scripts: Callable[[], AbstractContextManager[Any]] = nullcontext
     _counts: dict[str, int] = field(default_factory=dict)
@@ -73,7 +77,10 @@ class Calls:
                 *named_tensors(result),
             ):  # written into below torch's functions
                 self.values.note_version(tensor)
-        results = {place: self.shown(t) for place, t in named_tensors(result) if t in self.values}
+        tensors = (
+            (place, t) for place, t in named_tensors(result) if t in self.values and not self.hidden(t)
+        )
+        results = {place: self.shown(t) for place, t in tensors}
         is_leaf = (path, self.values.call) not in self._inside
         self.ended.append(Call(path, self.values.call, type(module).__name__, is_leaf, results))
         self.values.path, self.values.call = self._open.pop()

@@ -21,6 +21,8 @@ from convscope.formats.sizes import axes_of
 from convscope.network.parameters import Shape
 
 Retrace: TypeAlias = Callable[[Mapping[str, Shape]], Traced]
+# Of what has one shape at one size and is stretched at another: the operation that stretches is right for both.
+_STRETCHED = {"eltwise_sum": "add", "eltwise_product": "multiply"}
 _SAME, _OTHERWISE, _ANOTHER = "the same steps", "others, by what was decided", "others"
 
 
@@ -238,7 +240,8 @@ def _same_steps(some: Sequence[TraceStep], others: Sequence[TraceStep]) -> bool:
 def _same(one: TraceStep, other: TraceStep) -> bool:
     a, b = one.plan, other.plan
     return (
-        (a.kind, a.inputs, a.attributes) == (b.kind, b.inputs, b.attributes)
+        (a.kind, a.inputs, a.attributes)
+        == (_STRETCHED.get(b.kind, b.kind) if a.kind != b.kind else b.kind, b.inputs, b.attributes)
         and a.parameters.keys() == b.parameters.keys()
         and all(_equal(a.parameters[role], b.parameters[role]) for role in a.parameters)
     )

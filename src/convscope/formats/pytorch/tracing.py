@@ -40,7 +40,7 @@ from convscope.formats.pytorch.constants import (
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values, memory_of
 from convscope.formats.sizes import Axis, Size, SizeFraction, TracedShape, largest, plain, product, smallest
-from convscope.network.operations.aten import SHAPES_ONLY, pure_operator
+from convscope.network.operations.aten import SHAPES_ONLY, is_pointwise, pure_operator
 from convscope.network.without_compiler import without_compiler
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
@@ -340,8 +340,9 @@ class Trace(TorchFunctionMode):
             return coded_subscript(self.values, args[0], args[1])
         if name == "batch_norm" and not isinstance(func, FunctionType):
             name = "native_batch_norm"  # the order of its arguments is another
-        if (function := FUNCTIONS.get(name)) is None:
-            return None
+        function = FUNCTIONS.get(name)
+        if function is None or (is_pointwise(name) and any(_sizes_in((args, kwargs)))):
+            return None  # of which the ATen operator takes arithmetic with sizes
         try:
             more = {"sizes": self.sizes} if name in _READS_SIZES else {}
             plan = function(*args, **kwargs, **more)
