@@ -58,9 +58,11 @@ def saved(write: Callable[[Path], Any]) -> bytes:
 
 def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(stream, "w") as archive:
         for name, content in members:
-            archive.writestr(name, content)
+            archive.writestr(
+                name, content, zipfile.ZIP_DEFLATED if packed or name.endswith(".py") else zipfile.ZIP_STORED
+            )
     return stream.getvalue()
 
 

@@ -15,7 +15,23 @@ import onnx
 from onnx import TensorProto, helper
 
 import plain_keras
-from bombs import BOMBS, bomb, chunk, ints, keras, model, node, own, pillow, png, saved, step, tensorflow
+from bombs import (
+    BOMBS,
+    bomb,
+    chunk,
+    ints,
+    keras,
+    model,
+    node,
+    own,
+    pillow,
+    png,
+    saved,
+    step,
+    tensor,
+    tensorflow,
+    zipped,
+)
 from graph_def_writer import GraphWriter
 
 written: Any = plain_keras  # which has no types
@@ -30,6 +46,44 @@ def array(name: str, *shape: int, fill: float = 0.0) -> Any:
 
 
 TRUE = onnx.numpy_helper.from_array(np.asarray(True), "true")
+
+
+# TorchScript
+
+
+def script(made: str) -> bytes:
+    """Return a program that adds a number made of nothing to its input."""
+    lines = (
+        "class Net(Module):",
+        "  def forward(self: __torch__.Net, x: Tensor) -> Tensor:",
+        *made.splitlines(),
+    )
+    code = "\n".join((*lines, "    return torch.add(torch.mul(x, self.w), torch.sum(made))"))
+    return zipped(
+        (
+            "a/data.pkl",
+            b"\x80\x02c__torch__\nNet\n)\x81}X\x01\0\0\0w" + tensor((3, 1, 1), (1, 1, 1), 3) + b"sb.",
+        ),
+        ("a/data/0", bytes(12)),
+        ("a/constants.pkl", b"\x80\x02)."),
+        ("a/code/__torch__.py", code.encode()),
+        ("a/version", b"3"),
+        packed=False,
+    )
+
+
+_ZEROS = 'dtype=6, layout=None, device=torch.device("cpu"), pin_memory=False'
+BOMBS["spread.ptl"] = lambda: script(
+    f"    made = torch.contiguous(torch.expand(torch.ones([1], {_ZEROS}), [50000, 50000]))"
+)
+BOMBS["as-often.ptl"] = lambda: script(
+    f"    made = torch.repeat_interleave(torch.to(torch.full([1], 2000000000, {_ZEROS}), 4))"
+)
+BOMBS["products.ptl"] = lambda: script(
+    f"    made = torch.ones([2000, 2000], {_ZEROS})\n    for i in range(1000):\n      made = torch.mm(made, made)"
+)
+BOMBS["lines.ptl"] = lambda: script("    x\n" * 2_000_000 + "    made = x")
+BOMBS["words.ptl"] = lambda: script("    made = [" + "1," * 7_000_000 + "]")
 
 
 # ONNX

@@ -17,6 +17,7 @@ filled.pb doubled.pb constant.pb constant-less.pb repeated.pb many-outputs.proto
 tile.prototxt embed.prototxt bits.png frames.gif large.gif bands.tif bytearray.pth attributes.pb
 functions.onnx loops.onnx recurrent.onnx sorted.onnx convolved.onnx one-hot.pb models-in-models.keras
 filled.convscope counted.convscope one-hot.convscope chunk.h5 flat.webp flat.jp2 scans.jpg
+spread.ptl as-often.ptl products.ptl lines.ptl words.ptl
 """
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import prod
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.sizes import Size, SizeFraction
 from convscope.network.parameters import Shape
 
+_PRODUCTS = ("mm", "matmul", "linear", "conv", "einsum", "dot", "cdist")
+_AS_LONG_AS_SAID = ("bincount", "one_hot", "repeat_interleave")
 _ATEN = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
 
 
@@ -37,24 +40,46 @@ def made_within(
     )
     if not of_input and isinstance(operator, _ATEN):
         named = dict(kwargs) if tensors else {**kwargs, "device": "meta"}
-        for shape in _made(operator, args, named):
+        shapes = _made(operator, args, named)
+        for shape in shapes:
             budget.spend(str(operator), shape)
+        budget.spend_work(str(operator), _work(str(operator), tensors, shapes))
     return operator(*args, **kwargs)
 
 
 def _made(operator: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Shape]:
-    """Return the shapes of the new tensors that an operator gives; none where only the numbers tell them."""
+    """Return the shapes of the new tensors that an operator gives, or the longest where only the numbers tell them."""
     with suppress(Exception), torch._C.DisableTorchFunction():
         given = tree_map(_on_meta, (tuple(args), dict(kwargs)))
         made = operator(*given[0], **given[1])
         before = {_memory(leaf) for leaf in tree_leaves(given) if isinstance(leaf, Tensor)}
         tensors = [leaf for leaf in tree_leaves(made) if isinstance(leaf, Tensor)]
         return [tuple(leaf.shape) for leaf in tensors if _memory(leaf) not in before]
-    return []
+    return [(_most(str(operator), args),)]
+
+
+def _most(name: str, args: Sequence[Any]) -> int:
+    """Return how many numbers an operator gives at most whose answer is as long as its numbers say."""
+    tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+    count = sum(tensor.numel() * max(1, tensor.dim()) for tensor in tensors)
+    whole = [tensor for tensor in tensors if tensor.numel() and not tensor.dtype.is_floating_point]
+    if any(word in name for word in _AS_LONG_AS_SAID) and whole:
+        return count * (1 + max(int(tensor.max()) for tensor in whole))
+    return count + sum(one for one in args if isinstance(one, int))
+
+
+def _work(name: str, tensors: Sequence[Tensor], shapes: Sequence[Shape]) -> float:
+    """Return about how many multiply-adds an operator takes."""
+    count = sum(tensor.numel() for tensor in tensors) + sum(map(prod, shapes))
+    rows = [tensor.shape[-1] if tensor.dim() < 3 else tensor[0].numel() for tensor in tensors if tensor.dim()]
+    return count * max(1, *rows) if rows and any(word in name for word in _PRODUCTS) else count
 
 
 def _on_meta(value: Any) -> Any:
-    return torch.empty_like(value, device="meta") if isinstance(value, Tensor) else value
+    """Return what lies as a tensor does, without memory: one that is spread over few numbers stays so."""
+    if not isinstance(value, Tensor):
+        return value
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
 
 
 def _memory(tensor: Tensor) -> int:

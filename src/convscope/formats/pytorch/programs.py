@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,9 @@ from torch import Tensor
 from convscope.errors import NetworkFileError
 from convscope.formats.pytorch.counted_pickle import CountedUnpickler
 
-_LARGEST_SOURCE = 32_000_000  # bytes: all of a program's code
+_LARGEST_SOURCE = 16_000_000  # bytes: all of a program's code
+_WORD = re.compile(r"\w+|\n")
+_MOST_WORDS = 700_000  # as many as 30,000 operations have; parsed, each takes half a kilobyte and more
 LARGEST_INDEX = 64_000_000  # bytes: what says where the weights are
 _WEIGHTS = "data/weights/model_weights_config.json"
 _CONSTANTS = "data/constants/model_constants_config.json"
@@ -111,7 +114,11 @@ class Archive:
         size = sum(self.archive.getinfo(f"{self.root}/{name}").file_size for name in names)
         if size > _LARGEST_SOURCE:
             raise ValueError(f"its sources would have {size:,} bytes")
-        return {name: self.archive.read(f"{self.root}/{name}").decode() for name in names}
+        texts = {name: self.archive.read(f"{self.root}/{name}").decode() for name in names}
+        words = sum(1 for text in texts.values() for _ in _WORD.finditer(text))
+        if words > _MOST_WORDS:
+            raise ValueError(f"its sources have {words:,} words and lines, more than any network's")
+        return texts
 
     def tensor(self, name: str, kind: torch.dtype, place: tuple[int, Sequence[int], Sequence[int]]) -> Tensor:
         """Return numbers of a member: from an offset, of a shape, with strides, all inside of what is there."""

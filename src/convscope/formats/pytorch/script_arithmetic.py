@@ -77,8 +77,8 @@ def computed(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[
         repeats = [one for one in args if isinstance(one, int)]
         if any(repeat > _LONGEST for repeat in repeats):
             raise UnsupportedLayer(f"the program makes a list {max(repeats):,} times as long")
-    listed = [len(one) for one in args if isinstance(one, list | tuple | str)]
-    if function in (operator.mul, operator.add) and sum(listed) > _LONGEST:
+    listed = [len(one) for one in args if isinstance(one, list | tuple | str | range)]
+    if function in (operator.mul, operator.add, list) and sum(listed) > _LONGEST:
         raise UnsupportedLayer(f"the program makes a list or a text of {sum(listed):,} items")
     result = function(*args, **kwargs)
     if isinstance(result, int) and abs(plain(result)) >= 2**63:

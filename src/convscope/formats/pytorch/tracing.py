@@ -392,6 +392,8 @@ class Trace(TorchFunctionMode):
         return None
 
     def _accepts(self, name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+        if not self._leaves((args, kwargs)):
+            kwargs = {**kwargs, "device": torch.device("meta")}  # whether it takes a size needs no memory
         try:
             pure_operator(name)(*tree_map(self._meta, args), **tree_map(self._meta, kwargs))
         except (InputError, RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
