@@ -67,6 +67,19 @@ class Computes(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_large_maps_of_the_input_are_no_numbers_of_the_file_s_own(tmp_path: Path) -> None:
+    module, shape = (
+        nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Sigmoid()).eval(),
+        (1, 3, 512, 512),
+    )
+    torch.jit.save(torch.jit.script(module), str(tmp_path / "net.pt"))
+    torch.export.save(torch.export.export(module, (torch.zeros(shape),)), tmp_path / "net.pt2")
+    for name, given in (("net.pt", shape), ("net.pt2", None)):
+        network = open_network(tmp_path / name, input_shape=given)
+        assert network.layers[network.graph.outputs[0]].shape == (64, 512, 512)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 def test_a_trace_with_numbers_of_its_own(precision: torch.dtype, frozen: bool, tmp_path: Path) -> None:

@@ -33,23 +33,29 @@ def made_within(
 
     What depends on the network's input is not made here: it is followed on shapes alone.
     """
+    if isinstance(operator, _ATEN):
+        with torch._C.DisableTorchFunction():  # a trace says of what it follows that it has memory
+            _spend(budget, operator, args, kwargs)
+    return operator(*args, **kwargs)
+
+
+def _spend(
+    budget: FoldingBudget, operator: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
     leaves = tree_leaves((args, kwargs))
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    of_input = any(tensor.is_meta for tensor in tensors) or any(
-        isinstance(leaf, Size | SizeFraction) for leaf in leaves
-    )
-    if not of_input and isinstance(operator, _ATEN):
-        named = dict(kwargs) if tensors else {**kwargs, "device": "meta"}
-        shapes = _made(operator, args, named)
-        for shape in shapes:
-            budget.spend(str(operator), shape)
-        budget.spend_work(str(operator), _work(str(operator), tensors, shapes))
-    return operator(*args, **kwargs)
+    of_sizes = any(isinstance(leaf, Size | SizeFraction) for leaf in leaves)
+    if of_sizes or any(tensor.is_meta for tensor in tensors):
+        return
+    shapes = _made(operator, args, dict(kwargs) if tensors else {**kwargs, "device": "meta"})
+    for shape in shapes:
+        budget.spend(str(operator), shape)
+    budget.spend_work(str(operator), _work(str(operator), tensors, shapes))
 
 
 def _made(operator: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Shape]:
     """Return the shapes of the new tensors that an operator gives, or the longest where only the numbers tell them."""
-    with suppress(Exception), torch._C.DisableTorchFunction():
+    with suppress(Exception):
         given = tree_map(_on_meta, (tuple(args), dict(kwargs)))
         made = operator(*given[0], **given[1])
         before = {_memory(leaf) for leaf in tree_leaves(given) if isinstance(leaf, Tensor)}
