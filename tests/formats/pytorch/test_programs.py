@@ -76,7 +76,7 @@ def test_large_maps_of_the_input_are_no_numbers_of_the_file_s_own(tmp_path: Path
     torch.export.save(torch.export.export(module, (torch.zeros(shape),)), tmp_path / "net.pt2")
     for name, given in (("net.pt", shape), ("net.pt2", None)):
         network = open_network(tmp_path / name, input_shape=given)
-        assert network.layers[network.graph.outputs[0]].shape == (64, 512, 512)
+        assert network.layers[network.graph.outputs[0]].shape == (1, 64, 512, 512)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
