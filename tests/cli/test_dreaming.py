@@ -94,6 +94,23 @@ def test_frames_of_another_run_are_in_no_film(network: str) -> None:
     assert not Path("steps.gif").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("dream-film", "--seconds=nan"), "'--seconds': nan is not a finite number above 0"),
+        (("dream-film", "--seconds=inf"), "'--seconds': inf is not a finite number above 0"),
+        (("dream-film", "--fps=nan"), "'--fps': nan is not a finite number from 1 to 60"),
+        (("dream", "--octave-scale=nan"), "'--octave-scale': nan is not a finite number above 1"),
+        (("style", "--style=two.png", "--style-weight=nan"), "nan is not a finite number from 0"),
+        (("fine-tune", "--rate=nan"), "'--rate': nan is not a finite number above 0"),
+    ],
+)
+def test_what_is_no_finite_number_is_said(network: str, command: tuple[str, ...], said: str) -> None:
+    result = run(command[0], network, "one.png", *command[1:])
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 @contextmanager
 def interrupted_after(steps: int) -> Iterator[None]:
     step, calls = dreaming.step, iter(range(100))

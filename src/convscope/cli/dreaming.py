@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convscope.cli.finite import FiniteRange
 from convscope.cli.options import (
     Opening,
     json_option,
@@ -53,7 +54,7 @@ _OPTIONS = (
     click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes, small to large."),
     click.option(
         "--octave-scale",
-        type=click.FloatRange(1, min_open=True),
+        type=FiniteRange(1, min_open=True),
         metavar="X",
         help="How much larger each size is than the one before.",
     ),
@@ -135,10 +136,10 @@ def dream(
 @dream_options
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="How long; what is made in five minutes by default, 1 to 10.",
 )
-@click.option("--fps", type=click.FloatRange(1, 60), default=25.0, show_default=True, help="Frames a second.")
+@click.option("--fps", type=FiniteRange(1, 60), default=25.0, show_default=True, help="Frames a second.")
 @click.option(
     "--zoom", metavar="CURVE", default="1.5", show_default=True, help="How much larger every second."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convscope.cli.finite import FiniteRange
 from convscope.cli.options import Opening, RenamedOption, json_option, network_options, output_option
 from convscope.cli.result_paths import explain, interrupted, place, print_json, printable, progress_bar
 from convscope.files import write_text
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     "--rate",
     cls=RenamedOption,
     before=["--learning-rate"],
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=1e-3,
     show_default=True,
     metavar="X",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convscope.cli.finite import FiniteRange
 from convscope.cli.options import (
     Opening,
     json_option,
@@ -60,15 +61,13 @@ _EVERYWHERE = "everywhere"
     metavar="ADDRESS[=WEIGHT]",
     help="A layer whose textures are taken: what it is painted with.",
 )
-@click.option(
-    "--content-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the content."
-)
-@click.option("--style-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the style.")
-@click.option("--smoothness-weight", type=click.FloatRange(0), metavar="X", help="Larger: less grain.")
+@click.option("--content-weight", type=FiniteRange(0), metavar="X", help="Larger: closer to the content.")
+@click.option("--style-weight", type=FiniteRange(0), metavar="X", help="Larger: closer to the style.")
+@click.option("--smoothness-weight", type=FiniteRange(0), metavar="X", help="Larger: less grain.")
 @click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), help="How a step is taken.")
 @click.option(
     "--style-scale",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="X",
     help="The brush strokes' size: 2 is twice as large.",
 )
