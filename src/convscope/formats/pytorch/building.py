@@ -22,6 +22,7 @@ from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
 from convscope.formats.pytorch.other_sizes import Retrace, is_number, limits
 from convscope.formats.pytorch.scripted import ScriptProgram
+from convscope.formats.pytorch.sized_builtins import sized_builtins
 from convscope.formats.pytorch.sized_names import asks_for_kinds, sized_names
 from convscope.formats.pytorch.traced import Traced
 from convscope.formats.pytorch.tracing import Trace
@@ -117,7 +118,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape], *, sized: bool 
             followed(module, calls),
             trace.written,
             trace,
-            trace.sized_builtins(),
+            sized_builtins(trace.values, trace.sizes),
             sized_names(module) if sized else nullcontext(),
         ):
             result = module(**trace_inputs) if _by_keyword(module) else module(*trace_inputs.values())
