@@ -4,15 +4,18 @@ import dataclasses
 import inspect
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from PIL import Image
 
 import convscope
+from convscope.cli import main
 from convscope.dreaming.options import DreamOptions
 from convscope.pictures.recipe import read_recipe
 from convscope.samples import SAMPLES
@@ -36,6 +39,7 @@ WITHOUT_RECIPE |= {
     "explore-unit.webp",
 }
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
+FENCE = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -109,6 +113,45 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert target.is_file(), f"{link} leads nowhere"
         assert target.is_relative_to(REPOSITORY)
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def named_commands(text: str) -> list[str]:
+    """Return the commands that a document names, in its code and within its sentences."""
+    text = text.replace("\\\n", " ")
+    sentences = re.findall(r"`(convscope [a-z][^`]*)`", FENCE.sub("", text))
+    lines = re.findall(r"^(?:\$ )?(convscope .+)$", "".join(FENCE.findall(text)), re.MULTILINE)
+    return [*sentences, *lines]
+
+
+def wrong_usage(command: str) -> str:
+    """Return what the command line has against a command's words: its name, options, choices, how many it takes."""
+    context = click.Context(main)
+    try:
+        _, found, words = main.resolve_command(context, shlex.split(command, comments=True)[1:])
+        given, left, _ = found.make_parser(click.Context(found, parent=context)).parse_args(words)
+        for parameter in found.params:
+            if isinstance(parameter.type, click.Choice) and isinstance(given.get(parameter.name), str):
+                parameter.type.convert(given[parameter.name], parameter, context)
+    except click.UsageError as error:
+        return error.format_message()
+    return f"too many words: {left}" if left else ""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_that_are_only_named_exist(document: Path) -> None:
+    named = named_commands(document.read_text(encoding="utf-8"))
+    assert {command: wrong_usage(command) for command in named if wrong_usage(command)} == {}
+
+
+@pytest.mark.parametrize(
+    "command", ["looks net", "see net --stpes 4", "evidence a b --method grad-cm", "atlas net folder"]
+)
+def test_a_command_that_does_not_exist_is_found(command: str) -> None:
+    assert named_commands(f"Say `convscope {command}`.\n```sh\nconvscope {command}  # so\n```\n") == [
+        f"convscope {command}",
+        f"convscope {command}  # so",
+    ]
+    assert wrong_usage(f"convscope {command}  # so")
 
 
 def test_the_index_names_every_page() -> None:
