@@ -42,6 +42,13 @@ def test_a_file_elsewhere_is_refused(secret: str, where: str) -> None:
     require_consent(Recipe("dream", **places("secret")[where]), Path("made.png"))
 
 
+@pytest.mark.parametrize("where", [*places(""), "an architecture"])
+def test_a_network_by_name_is_fetched_or_imported_with_consent_alone(where: str) -> None:
+    named = places("timm:resnet18") | {"an architecture": {"options": {"architecture": "timm:resnet18"}}}
+    with pytest.raises(RecipeError, match=r"have timm:resnet18 fetched or imported\. .*--trust"):
+        require_consent(Recipe("dream", **named[where]), Path("made.png"))
+
+
 def test_home_is_elsewhere(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(Path(secret).parent))
     with pytest.raises(RecipeError, match="~/secret"):

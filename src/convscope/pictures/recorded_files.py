@@ -39,21 +39,21 @@ def require_consent(recipe: Recipe, path: Path, named_inputs: Set[str] = frozens
         raise RecipeError(
             f"the recipe in {path} would have files read outside its folder: {', '.join(elsewhere)}. {consent}"
         )
-    if "network" not in named_inputs and recipe.network and recipe.network.startswith(_FETCHED):
+    if fetched := [name for name in _named(recipe, named_inputs) if name.startswith(_FETCHED)]:
         raise RecipeError(
-            f"the recipe in {path} would have {recipe.network} fetched or imported. If that may be, trust it "
-            "(--trust, trust=True), or give the network (--network)"
+            f"the recipe in {path} would have {', '.join(dict.fromkeys(fetched))} fetched or imported. If that may be, "
+            "trust it (--trust, trust=True), or give the network (--network)"
         )
 
 
 def recorded_files(recipe: Recipe, named_inputs: Set[str] = frozenset()) -> list[str]:
-    """Return what a recipe names that may be a file or a folder."""
+    """Return what a recipe names that may be a file or a folder; networks by name are none."""
     texts = dict.fromkeys(name for name in _named(recipe, named_inputs) if name and name not in SAMPLES)
-    return list(texts)
+    return [name for name in texts if not name.startswith(_FETCHED)]
 
 
 def _named(recipe: Recipe, named_inputs: Set[str]) -> Iterator[str]:
-    if "network" not in named_inputs and not (recipe.network or "").startswith(_FETCHED):
+    if "network" not in named_inputs:
         yield recipe.network or ""
     yield recipe.weights or ""
     if "picture" not in named_inputs:
