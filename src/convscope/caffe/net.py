@@ -22,7 +22,7 @@ from convscope.caffe.layer import SourceLayer
 from convscope.caffe.weights import copy_parameters, save_parameters, share_parameters
 from convscope.errors import InputError, NetworkFileError, UnknownLayer, did_you_mean
 from convscope.formats.caffe.rules import filter_layers
-from convscope.formats.caffe.stored_net import warn_of_differences
+from convscope.formats.caffe.stored_net import trained_net, warn_of_differences
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights
@@ -84,7 +84,12 @@ class Net(Interface2014):
         if weights_file is not None:
             copy_parameters(self.params, weights_file, self._borrowed)
             bottoms = self.bottom_names
-            warn_of_differences(net, weights_file, lambda name: self.blobs[bottoms[name][0]].shape)
+            warn_of_differences(
+                net,
+                trained_net(weights_file),
+                weights_file.file,
+                lambda name: self.blobs[bottoms[name][0]].shape,
+            )
 
     def forward(
         self,

@@ -14,7 +14,7 @@ from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
 from convscope.formats.caffe.rules import layers_to_use
-from convscope.formats.caffe.stored_net import warn_of_differences
+from convscope.formats.caffe.stored_net import trained_net, warn_of_differences
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights, require_same_types
@@ -69,15 +69,17 @@ def open_caffe(request: Request) -> NetworkParts:
     if weights_file is not None:
         require_same_types(net, weights_file)
     graph = build_graph(net, weights_file, input_shape=request.input_shape)
+    trained = None if weights_file is None else trained_net(weights_file)
     if weights_file is not None and description is not None:
-        warn_of_differences(net, weights_file, partial(_shape_read, graph))
+        warn_of_differences(net, trained, weights_file.file, partial(_shape_read, graph))
     graph = _with_picture_size(graph, request)
     origin = Origin(
         source=str(path),
         weights=None if weights is None else str(weights),
         files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
     )
-    return NetworkParts(graph, origin, find_input_spec(net, graph, path), label_lists=(imagenet_labels(),))
+    spec = find_input_spec(net, graph, path, weights_file, trained)
+    return NetworkParts(graph, origin, spec, label_lists=(imagenet_labels(),))
 
 
 def _shape_read(graph: Graph, layer: str) -> Shape | None:

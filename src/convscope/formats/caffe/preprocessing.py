@@ -1,29 +1,42 @@
 """What a Caffe network expects, read from what its files say; the rest is known or guessed, and marked so.
 
 Later ones overrule earlier ones: the network's published preprocessing or a guess, a mean file beside it, the
-``transform_param`` of its own data layer or of the ``train_val.prototxt`` beside it.
+``transform_param`` of the data layer that its weights were trained behind, of its own data layer, and of the
+``train_val.prototxt`` beside it.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+import os.path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from convscope.errors import InputError
+import numpy as np
+
+from convscope.errors import InputError, warn
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
+from convscope.formats.caffe.weights import Weights
 from convscope.network.graph import Graph
-from convscope.network.input_spec import InputSpec
-from convscope.network.known_inputs import guess_caffe_input
+from convscope.network.input_spec import GUESS, InputSpec
+from convscope.network.known_inputs import KNOWN, guess_caffe_input
 from convscope.network.origin import own_name
 
 _TRAINING_FILES = ("train_val.prototxt", "train_test.prototxt")
+_STATED = "transform_param in "
+_OVERRULED = (GUESS, KNOWN, _STATED)  # how a provenance begins that any nearer data layer knows better than
 
 
-def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
-    """Return what the network in the file `path` expects; None when its (first) input fits no picture."""
+def find_input_spec(
+    net: Message, graph: Graph, path: Path, weights: Weights | None = None, trained: Message | None = None
+) -> InputSpec | None:
+    """Return what the network in the file `path` expects; None when its (first) input fits no picture.
+
+    `trained` is the net that its `weights` were written from, in today's form, where the file tells.
+    """
     folder = path.parent
     try:
         name = graph.name or own_name(path)
@@ -31,12 +44,15 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
     except InputError:
         return None
     spec = _with_mean_file(spec, folder)
-    spec = _with_transform(spec, net, "transform_param in its data layer", folder)
+    first = next(iter(graph.inputs))
+    if weights is not None and trained is not None:
+        file = Path(weights.file)
+        spec = _with_transform(spec, _data_layer(trained, first), file.name, file.parent)
+    spec = _with_transform(spec, _data_layer(net, first), "its data layer", folder)
     for name in _TRAINING_FILES:
         if (training := folder / name).is_file():
-            spec = _with_transform(
-                spec, upgrade(read_text_file(training)), f"transform_param in {name}", folder
-            )
+            layer = _data_layer(upgrade(read_text_file(training)), first)
+            spec = _with_transform(spec, layer, name, folder)
     return spec
 
 
@@ -74,21 +90,41 @@ def _mean_of_channels(values: tuple[float, ...], channels: int) -> dict[str, tup
     return {"mean": of_one} if of_one * (len(values) // channels) == values else {}
 
 
-def _with_transform(spec: InputSpec, net: Message, because: str, folder: Path) -> InputSpec:
-    """Take what the first data layer's transform_param says: scale, mean, color."""
+def _data_layer(net: Message, blob: str) -> Message | None:
+    """Return the layer that says how pictures are transformed: the one that makes this blob, else the first."""
     layers = [layer for layer in net.layer if layer.has("transform_param")]
-    if not layers:
+    return next((layer for layer in layers if blob in layer.top), layers[0] if layers else None)
+
+
+def _with_transform(spec: InputSpec, layer: Message | None, where: str, folder: Path) -> InputSpec:
+    """Take what a data layer's transform_param says: scale, mean, cropping. What it leaves out is not done."""
+    if layer is None:
         return spec
-    transform = layers[0].transform_param
+    transform, because = layer.transform_param, f"{_STATED}{where}"
     changes: dict[str, Any] = {}
-    if transform.has("scale"):
-        changes |= {"input_scale": transform.scale, "raw_scale": 255.0}
-    if transform.has("mean_value"):
-        changes |= _mean_of_channels(tuple(map(float, transform.mean_value)), spec.channels)
-    if transform.has("mean_file"):
-        path = folder / Path(transform.mean_file).name
-        if path.is_file():
-            spec = _with_mean(spec, path)
-    elif not changes.get("mean") and spec.provenance.get("mean", "").startswith("guess"):
-        changes["mean"] = ()  # a transform that names no mean subtracts none
-    return spec.replace(because=because, **changes) if changes else spec
+    scale, means = transform.scale, tuple(map(float, transform.mean_value))
+    if not (math.isfinite(scale) and scale):
+        warn(f"{because}: with the scale {scale:g} every picture is the same to the network; it is not used")
+    elif transform.has("scale") or _is_overruled(spec, "input_scale"):
+        changes |= {"input_scale": scale, "raw_scale": 255.0}
+    if not all(map(math.isfinite, means)):
+        warn(f"{because}: a mean_value is no number; none of them is used")
+    elif means:
+        changes |= _mean_of_channels(means, spec.channels)
+    elif not transform.has("mean_file") and _is_overruled(spec, "mean"):
+        changes["mean"] = ()
+    reads_files = (layer.type or "").endswith("Data")
+    if reads_files and not transform.crop_size and spec.resize != "direct" and np.ndim(spec.mean) < 3:
+        changes |= {
+            "resize": "direct",
+            "resize_size": None,
+        }  # a mean picture would show that there is a margin
+    spec = spec.replace(because=because, **changes)
+    mean_file = folder / PureWindowsPath(transform.mean_file or "").name  # which knows both slashes
+    if os.path.isfile(mean_file):  # noqa: PTH113  a name may be too long for Path.is_file
+        return _with_mean(spec, mean_file)
+    return spec
+
+
+def _is_overruled(spec: InputSpec, field: str) -> bool:
+    return spec.provenance.get(field, GUESS).startswith(_OVERRULED)

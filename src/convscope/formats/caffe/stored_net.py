@@ -34,7 +34,17 @@ Top = tuple[int, int]  # a layer's index, and its top's
 ShapeRead = Callable[[str], Shape | None]
 
 
-def warn_of_differences(net: Message, weights: Weights, shape_read: ShapeRead) -> None:
+def trained_net(weights: Weights) -> Message | None:
+    """Return the net that weights were written from, in today's form; None where their file does not tell."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about a file that is only looked into
+            return upgrade(weights.net())
+    except ConvscopeError:
+        return None
+
+
+def warn_of_differences(net: Message, trained: Message | None, file: str, shape_read: ShapeRead) -> None:
     """Warn, in one line, of layers whose settings or places in the net differ from those in their weights' file.
 
     `shape_read` tells the shape of what a layer of the net reads, by the layer's name.
@@ -42,16 +52,12 @@ def warn_of_differences(net: Message, weights: Weights, shape_read: ShapeRead) -
     Both nets are taken for what they compute: how a setting is written, what only training needs, and settings of
     forks, whose numbers in the file nobody knows, make no difference.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they are about a file that is only looked into
-            stored = upgrade(weights.net())
-    except ConvscopeError:
+    if trained is None:
         return
-    if told := list(differences(net, stored, shape_read)):
+    if told := list(differences(net, trained, shape_read)):
         more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
         warn(
-            f"{weights.file} was trained with another description: {'; '.join(told[:_MOST_TOLD])}{more}. The given one "
+            f"{file} was trained with another description: {'; '.join(told[:_MOST_TOLD])}{more}. The given one "
             "is computed: unless that is meant, use the weights' own prototxt"
         )
 
