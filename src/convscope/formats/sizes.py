@@ -331,6 +331,42 @@ def _extreme(of: Callable[..., Any], symbol: str, numbers: tuple[Any, ...], opti
     return reduce(partial(combined, symbol), items)
 
 
+def _by_numpy_rounded(self: Any, decimals: int = 0, out: Any = None) -> Any:
+    """Return what `np.round` gives, which asks a number for this: halves go to the even number, as in Python."""
+    if out is not None or decimals < 0:
+        return np.round(_leak(self), decimals, out=out)
+    if isinstance(self, Size):
+        return self
+    shifted = _fraction("round", self * 10**decimals if decimals else self, 0)
+    return shifted / 10**decimals
+
+
+def _by_numpy_typed(self: Any, kind: Any, **options: Any) -> Any:
+    """Return what a number of NumPy's does, ``np.ceil(height / 2).astype(int)``."""
+    wanted = np.dtype(kind)
+    if wanted in (np.int64, np.int32):
+        return whole(self)
+    return fraction(self) if wanted == np.float64 else wanted.type(_leak(self))
+
+
+def _by_numpy_reduced(name: str, function: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return what `np.prod`, say, asks a shape for: of all its sizes it is a size."""
+
+    def of(self: Any, axis: Any = None, **options: Any) -> Any:
+        others = any(option is not None for option in options.values())
+        if axis in (None, 0) and not others and any(isinstance(size, Size) for size in tuple.__iter__(self)):
+            return function(tuple.__iter__(self))
+        plain_sizes = [_leak(size) if isinstance(size, Size) else size for size in tuple.__iter__(self)]
+        return getattr(np, name)(plain_sizes, axis=axis, **options)
+
+    return of
+
+
+def _mean(sizes: Iterable[int]) -> Any:
+    numbers = [*sizes]
+    return reduce(partial(combined, "+"), numbers) / fraction(len(numbers))
+
+
 def _by_numpy(ufunc: Any, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Return what NumPy's function gives: of single numbers by Python's own arithmetic, which remembers."""
     if function := _OF_NUMPY.get(ufunc.__name__):
@@ -362,6 +398,10 @@ _OF_NUMPY: Mapping[str, Callable[..., Any]] = {
     "ceil": math.ceil,
     "floor": math.floor,
     "rint": round,
+    "trunc": whole,
+    "absolute": abs,
+    "negative": operator.neg,
+    "square": lambda number: number * number,
     "sqrt": root,
     "log": logarithm,
     "log2": lambda number: logarithm(number, 2),
@@ -396,6 +436,21 @@ def _comparison(symbol: str) -> Callable[[Any, Any], Any]:
 
     return apply
 
+
+_REDUCED: Mapping[str, Callable[[Any], Any]] = {
+    "prod": product,
+    "sum": partial(reduce, partial(combined, "+")),
+    "max": partial(reduce, partial(combined, "max")),
+    "min": partial(reduce, partial(combined, "min")),
+    "mean": _mean,
+}
+for _name, _function in _REDUCED.items():
+    setattr(TracedShape, _name, _by_numpy_reduced(_name, _function))
+# A size stands where NumPy's function would give a number of NumPy's, which has these.
+_LIKE_NUMPY = {"round": _by_numpy_rounded, "astype": _by_numpy_typed, "item": lambda number: number}
+for _kind in (Size, SizeFraction):
+    for _name, _method in _LIKE_NUMPY.items():
+        setattr(_kind, _name, _method)
 
 _WAYS = (("", False), ("r", True))
 _NAMES = {"+": "add", "-": "sub", "*": "mul", "//": "floordiv", "%": "mod", ">>": "rshift", "&": "and"}

@@ -101,6 +101,20 @@ def kinds(m: Any, h: Tensor) -> Tensor:
     return h * rows * (2 if type(rows) == int and type(h.shape[3]) is int and alike else 3)  # noqa: E721
 
 
+def by_numpy(m: Any, h: Tensor) -> Tensor:
+    """Rounding and whole shapes as NumPy's users write them: halves go to the even number."""
+    rows, columns = np.ceil(h.shape[2] * 0.7).astype(int), int(np.round(h.shape[3] / 2))
+    scale = (
+        np.round(h.shape[2] / 7, 1) + np.trunc(h.shape[3] * 0.3) - np.abs(-h.shape[2]) + np.square(h.shape[3])
+    )
+    counts = np.sum(h.shape) + np.max(h.shape[2:]) - np.min(h.shape[2:]) * np.mean(h.shape[2:])
+    return (
+        resized(h, rows, columns).reshape(h.shape[0], h.shape[1], -1)
+        * (scale + counts)
+        / np.prod(h.shape[2:]).item()
+    )
+
+
 def either(m: Any, h: Tensor, condition: Any) -> Tensor:
     return m.second(h) if condition else h * 3
 
@@ -190,6 +204,7 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
         ),
         7,
     ),
+    "NumPy's rounding": (by_numpy, 7),
     "whole functions": (
         lambda m, h: resized(
             h, math.gcd(h.shape[2], 8) + math.isqrt(h.shape[3]), math.ceil(round(float(h.shape[2]) / 3, 1))
