@@ -46,14 +46,26 @@ LayerLike: TypeAlias = "str | Sequence[str] | None"
 
 @dataclass(frozen=True, eq=False)
 class TargetAtLayer:
-    """A target seen from a layer before it: what the layer answers and the tail behind it."""
+    """A target seen from a layer before it: what the layer answers and the tail behind it.
+
+    ``beside`` is another target of the same layers, that is looked at next: one tail computes the channels of both.
+    """
 
     target: AttributionTarget
     layer: str
+    beside: AttributionTarget | None = None
+    shared_tail: Tail | None = None
+
+    def seen_beside(self) -> TargetAtLayer:
+        """Return the target beside, seen from the same layer, through the same tail."""
+        assert self.beside is not None
+        return TargetAtLayer(self.beside, self.layer, self.target, self.tail)
 
     @cached_property
     def tail(self) -> Tail:
         """The network from the layer to the target's layers, of which only the channels that count are computed."""
+        if self.shared_tail is not None:
+            return self.shared_tail
         target = self.target
         channels = {
             layer: channels_of_layer
@@ -66,7 +78,8 @@ class TargetAtLayer:
 
     def _channels_of(self, layer: str) -> list[int]:
         """Return the channels of a layer that the target is made of; none where it is of all."""
-        channels = [term.address.channel for term in self.target.terms if term.address.layer == layer]
+        terms = (*self.target.terms, *(self.beside.terms if self.beside else ()))
+        channels = [term.address.channel for term in terms if term.address.layer == layer]
         return [] if None in channels else sorted({int(channel or 0) for channel in channels})
 
     @cached_property
@@ -164,8 +177,9 @@ class TargetAtLayer:
     @cached_property
     def constant(self) -> float:
         """The number where the layer answers nothing: for an affine tail, the bias."""
-        with torch.no_grad():
-            return float(self.number(torch.zeros_like(self.tail.answer)))
+        with torch.enable_grad():  # runs what the gradient's run was prepared for
+            nothing = torch.zeros_like(self.tail.answer).requires_grad_()
+            return float(self.number(nothing).detach())
 
 
 MapOf: TypeAlias = Callable[[TargetAtLayer], Tensor]
@@ -244,15 +258,18 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     What is negative speaks against the target: the map has 0 there. Several layers' maps are each brought to 0..1, and
     averaged.
     """
-    best = None
+    likeliest = None
     if (
         kind.in_scores and not target.known and _is_class(target)
     ):  # what the scale needs is computed in the same run
         best, answers = best_class(target.network, target.input)
         target = replace(target, known=answers)
+        if best != target.address.channel:
+            likeliest = replace(target, terms=(TargetTerm(Address(target.network.class_scores, best)),))
     branches = [] if layer else branch_layers(target)
     layers = [layer] if isinstance(layer, str) else list(layer or branches or [chosen_layer(target)])
-    places = [TargetAtLayer(target, checked_layer(target, name)) for name in layers]
+    beside = likeliest if len(layers) == 1 else None
+    places = [TargetAtLayer(target, checked_layer(target, name), beside) for name in layers]
     raw = [kind.map_of(place) for place in places]
     maps = [enlarged(one.clamp(min=0), target.size) for one in raw]
     joined = maps[0] if len(maps) == 1 else np.mean([one / (one.max() or 1) for one in maps], axis=0)
@@ -277,7 +294,7 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     if len(places) > 1:
         return attribution
     whole = places[0].score - places[0].constant if kind.adds_up and _adds_up(places[0]) else None
-    changes = _scaled(attribution, kind, places[0], best)
+    changes = _scaled(attribution, kind, places[0])
     return replace(attribution, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
 
 
@@ -367,24 +384,19 @@ def _is_class(target: AttributionTarget) -> bool:
     return not others and whole and term.address.layer in target.network.class_values[1:]
 
 
-def _scaled(
-    attribution: Attribution, kind: MapKind, place: TargetAtLayer, best: int | None
-) -> dict[str, Any]:
-    """Return the number that is brightest for a class: the peak of the most probable class's map, where that is higher.
+def _scaled(attribution: Attribution, kind: MapKind, place: TargetAtLayer) -> dict[str, Any]:
+    """Return the number that is brightest for a class: the peak of the likeliest class's map, where that is higher.
 
     A class that the network does not see is then not painted as if it were there.
     """
-    target, network = attribution.target, attribution.target.network
-    if best is None or best == target.address.channel:
+    if place.beside is None:
         return {}
-    other = replace(target, terms=(TargetTerm(Address(network.class_scores, best)),))
-    peak = float(kind.map_of(TargetAtLayer(other, place.layer)).max())
-    own = float(attribution.map.max())
-    if peak <= own:
+    peak = float(kind.map_of(place.seen_beside()).max())
+    if peak <= float(attribution.map.max()):
         return {}
     return {
         "high": peak,
-        "how": f"{attribution.how}. The brightest color is the peak of the map of {other.words}: {peak:.3g}",
+        "how": f"{attribution.how}. The brightest color is the peak of the map of {place.beside.words}: {peak:.3g}",
     }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from weakref import WeakKeyDictionary
 
 from convscope.looking.activation_function import activation_after
 from convscope.looking.answers import is_vector
@@ -24,6 +25,7 @@ from convscope.network.tokens import token_grids
 # the same numbers, in another order or as they are
 _NOTHING_NEW = ASSERTIONS | {"permute"}
 _TOKEN_LAYERS = _MOST_ENDS = 4  # shown
+_LAST_MAPS: WeakKeyDictionary[Network, dict[tuple[str, ...], str | None]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,17 @@ def last_maps(network: Network, targets: Sequence[str]) -> str | None:
     """Return the last layer with positions that every path to the targets goes through; None where there is none.
 
     It lies before the last weights on the way, behind which channels are classes already; only where nothing with
-    positions lies before those (a unit behind the first convolution alone), behind them.
+    positions lies before those (a unit behind the first convolution alone), behind them. A network never changes, so it
+    is found once.
     """
+    found = _LAST_MAPS.setdefault(network, {})
+    key = tuple(targets)
+    if key not in found:
+        found[key] = _find_last_maps(network, key)
+    return found[key]
+
+
+def _find_last_maps(network: Network, targets: Sequence[str]) -> str | None:
     needed, maps = network.graph.needed_for(targets), maps_before(network, targets)
     learned = [index for index, operation in enumerate(needed) if _mixes_channels(network, operation)]
     before = {value for operation in needed[: max(learned, default=0)] for value in operation.outputs}
