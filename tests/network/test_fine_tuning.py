@@ -4,9 +4,11 @@ from math import log
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from click.testing import CliRunner
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from PIL import Image
 
 import convscope
@@ -94,7 +96,7 @@ def test_the_same_seed_learns_the_same_and_chosen_layers_learn(
 
 
 def test_what_cannot_be_learned_is_said(network: convscope.Network, folder: Path, tmp_path: Path) -> None:
-    assert head_of(network).name == "conv10"
+    assert [each.name for each in head_of(network)] == ["conv10"]
     with pytest.raises(UnknownLayer, match="Did you mean 'conv1' or 'conv10'"):
         next(fine_tune(network, image_folder(folder)[:2], layers=["conv11"]))
     with pytest.raises(InputError, match="at least two folders"):
@@ -103,6 +105,58 @@ def test_what_cannot_be_learned_is_said(network: convscope.Network, folder: Path
         image_folder(tmp_path / "missing")
     with pytest.raises(InputError, match="at least two labels"):
         replace_head(network, ["one"])
+
+
+def onnx_classifier(path: Path, *behind: NodeProto) -> convscope.Network:
+    """Six pooled channels `f` and seven classes `y`: what `behind` makes of them, W (6, 7) and b (7,)."""
+    random = np.random.default_rng(3)
+    sizes = {"k": (6, 3, 3, 3), "W": (6, 7), "b": (7,)}
+    tensors = [
+        numpy_helper.from_array(random.normal(size=size).astype("f"), name) for name, size in sizes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        *behind,
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
+        for name, size in (("x", [1, 3, 24, 20]), ("y", [1, 7]))
+    ]
+    graph = helper.make_graph(nodes, "classifier", ends[:1], ends[1:], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return convscope.open_network(path, mean=(0.1, 0.2, 0.3), raw_scale=1, channel_order="RGB")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [helper.make_node("Gemm", ["f", "W", "b"], ["y"])],
+        [helper.make_node("MatMul", ["f", "W"], ["m"]), helper.make_node("Add", ["m", "b"], ["y"])],
+    ],
+)
+def test_a_head_of_inputs_by_classes_and_a_bias_of_its_own(
+    behind: list[NodeProto], folder: Path, tmp_path: Path
+) -> None:
+    network = onnx_classifier(tmp_path / "classifier.onnx", *behind)
+    start = replace_head(network, list(COLORS), spread=0.3)
+    x = network.preprocess(sorted((folder / "red").iterdir())[0])
+    found = start.activations(x, ["f", "y"])
+    weight = start.parameters[head_of(start)[0].parameters["weight"]]
+    assert weight.shape == (6, 5) and torch.allclose(found["y"], found["f"] @ weight)
+    *_, last = fine_tune(start, image_folder(folder)[:2], steps=1, batch_size=5)
+    changed = [
+        key for key, old in start.parameters.items() if not torch.equal(old, last.network.parameters[key])
+    ]
+    assert sorted(last.network.parameters[key].shape for key in changed) == [(5,), (6, 5)]
+
+
+def test_what_follows_a_head_and_knows_its_classes_is_named(tmp_path: Path) -> None:
+    behind = [helper.make_node("Gemm", ["f", "W"], ["g"]), helper.make_node("Mul", ["g", "b"], ["y"])]
+    network = onnx_classifier(tmp_path / "classifier.onnx", *behind)
+    with pytest.raises(InputError, match="what follows the head 'g' is made for its 7 classes"):
+        replace_head(network, list(COLORS))
 
 
 @pytest.mark.slow

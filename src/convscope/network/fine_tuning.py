@@ -87,7 +87,7 @@ def fine_tune(
     """
     paths, numbers = pictures
     scores = network.class_scores
-    keys = _learnable(network, layers or [head_of(network).name], scores)
+    keys = _learnable(network, layers or [each.name for each in head_of(network)], scores)
     center = network.picture_spec.replace(crops=1)
     learned = {key: network.parameters[key].clone().requires_grad_() for key in keys}
     optimize = (optimizer or (lambda given: torch.optim.Adam(given, lr=1e-3)))(list(learned.values()))
