@@ -1,13 +1,20 @@
 """Receptive fields against the truth: which input pixels have a gradient at one position."""
 
+from math import ceil, floor
+from typing import Any, get_args
+
 import pytest
 import torch
 from torch import nn
 
+from convscope import open_network
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
+from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.network.operations.resizing import Coordinates, Nearest, resize
 from convscope.network.receptive_field import receptive_fields
+from convscope.network.resized_window import resized_window
 from convscope.optimization.tiling import tiling
 
 INPUT = (
@@ -53,11 +60,77 @@ def test_the_field_is_where_the_gradient_is(name: str) -> None:
     seen = gradient.nonzero()
     top, left, bottom, right = field.box(row, column)
     found = (*seen.min(0).values.tolist(), *(seen.max(0).values + 1).tolist())
-    if name == "enlarged":  # which of the touched inputs count alternates with the position
-        assert top <= found[0] and left <= found[1] and found[2] <= bottom and found[3] <= right
-        assert bottom - top <= found[2] - found[0] + 2
-    else:
-        assert (top, left, bottom, right) == found
+    assert (top, left, bottom, right) == found
+
+
+def _upsample(mode: str, **how: Any) -> nn.Module:
+    return nn.Upsample(mode=mode, **how)
+
+
+RESIZED = {
+    "bilinear": [_upsample("bilinear", scale_factor=2)],
+    "corners": [_upsample("bilinear", scale_factor=3, align_corners=True)],
+    "cubic": [_upsample("bicubic", scale_factor=2)],
+    "nearest": [_upsample("nearest", scale_factor=2)],
+    "to a size": [_upsample("bilinear", size=(31, 23)), nn.Conv2d(2, 2, 3, 2, 1)],
+    "smaller": [_upsample("bilinear", size=(8, 7))],
+    "twice": [_upsample("bilinear", scale_factor=2), nn.Conv2d(2, 2, 3, 1, 1), _upsample("bilinear", scale_factor=2)],
+    "transposed": [nn.ConvTranspose2d(2, 2, 4, 2, 1), nn.Conv2d(2, 2, 3, padding=1)],
+    "transposed with holes": [nn.ConvTranspose2d(2, 2, 2, 3)],
+    "shuffled": [nn.Conv2d(2, 8, 1), nn.PixelShuffle(2), nn.Conv2d(2, 2, (3, 1), padding=(1, 0))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_behind_a_layer_that_enlarges_each_position_sees_what_changes_it(name: str) -> None:
+    """Resized maps were left out: of 11 pixels that a position saw, 9 were shown, and with the stride before."""
+    torch.manual_seed(5)
+    begin = [nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, 2, 1), nn.Conv2d(2, 2, 3, padding=1)]
+    module = nn.Sequential(*begin, *RESIZED[name]).double().eval()
+    network = open_network(module, input_shape=(1, 1, 35, 29), mean=0, input_scale=1)
+    layer, field = list(network.layers)[-1], list(network.layers.values())[-1].receptive_field
+    picture = torch.rand(1, 1, 35, 29, dtype=torch.float64, requires_grad=True)
+    answer = module(picture)[0, 1]
+    assert tuple(answer.shape) == tuple(network.layers[layer].shape[2:])
+    most, around = [0, 0], field.enclosing()
+    for row, column in ((0, 0), (1, 2), (5, 4), (6, 5), (7, 6), (4, 3), answer.shape):
+        row, column = min(row, answer.shape[0] - 1), min(column, answer.shape[1] - 1)
+        (gradient,) = torch.autograd.grad(answer[row, column], picture, retain_graph=True)
+        seen = (gradient[0, 0].abs() > 1e-12).nonzero()
+        box, loose = field.box(row, column), around.box(row, column)
+        if not len(seen):  # between the holes
+            assert box[2] <= box[0] or box[3] <= box[1] or name == "transposed with holes"
+            continue
+        found = (*seen.min(0).values.tolist(), *(seen.max(0).values + 1).tolist())
+        clipped = tuple(min(max(0, edge), length) for edge, length in zip(box, (35, 29) * 2, strict=True))
+        assert clipped == found
+        assert loose[0] <= box[0] and loose[1] <= box[1] and loose[2] >= box[2] and loose[3] >= box[3]
+        most = [max(most[axis], box[axis + 2] - box[axis]) for axis in (0, 1)]
+    assert most == [int(extent) for extent in field.size]
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic", "nearest"])
+@pytest.mark.parametrize("coordinates", sorted({*get_args(Coordinates)} - {"tf_crop_and_resize"}))
+def test_a_resized_map_sees_what_its_gradient_reads(interpolation: str, coordinates: str) -> None:
+    for size, new in ((7, 19), (9, 18), (11, 4), (6, 6)):
+        attributes = {"shape": (0, 0, new, 5), "interpolation": interpolation, "coordinates": coordinates}
+        rounding = get_args(Nearest) if interpolation == "nearest" else ("floor",)
+        for nearest in rounding:
+            operation = Operation(
+                "resize", "y", "Resize", ("x",), ("y",), attributes={**attributes, "nearest": nearest}
+            )
+            for antialias in (False, True) if interpolation != "nearest" else (False,):
+                operation.attributes["antialias"] = antialias
+                kernel, stride, padding = (one[0] for one in resized_window(operation, (size, 5), (new, 5)))
+                line = torch.rand(1, 1, size, 5, dtype=torch.float64, requires_grad=True)
+                resized = resize(line, **operation.attributes)[0, 0, :, 2]
+                for at in range(new):
+                    (gradient,) = torch.autograd.grad(resized[at], line, retain_graph=True)
+                    read = (gradient[0, 0, :, 2].abs() > 1e-5).nonzero()[:, 0].tolist()
+                    first = min(max(0, ceil(at * stride - padding)), size - 1)
+                    last = min(max(0, floor(at * stride - padding + kernel - 1)), size - 1)
+                    assert first <= read[0] and read[-1] <= last
+                    assert last - first <= read[-1] - read[0] + (0 if interpolation == "linear" else 2)
 
 
 def test_googlenet_as_published(shared_data) -> None:
@@ -86,8 +159,7 @@ class _Gated(nn.Module):
 
 def test_behind_a_gate_every_position_sees_the_whole_picture_once() -> None:
     """Each block multiplied the field and the stride by the map's size: the third one's was 20,610 of 32 pixels."""
-    from convscope import open_network
-
+    torch.manual_seed(0)
     module = nn.Sequential(_Gated(), nn.MaxPool2d(2), _Gated(), nn.MaxPool2d(2), _Gated()).eval()
     network = open_network(module, input_shape=(1, 3, 32, 29), mean=0, input_scale=1)
     field = network.layers["4.mul"].receptive_field

@@ -214,9 +214,7 @@ def _axes(
     if field is None or any(len(size) != 4 for size in sizes):
         return None
     numbers = [(field.size[axis], field.stride[axis], -field.start[axis]) for axis in (0, 1)]
-    if any(number.denominator != 1 for row in numbers for number in row) or not all(
-        row[1] for row in numbers
-    ):
+    if field.borders is not None or not all(row[1] for row in numbers):
         return None
     rows, columns = (
         Axis(int(size), int(stride), int(padding), *(shape[first + axis] for shape in sizes))

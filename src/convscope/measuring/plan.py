@@ -107,7 +107,8 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
                     shape[2:] if len(shape) == 4 else (1, max(1, value[0].numel() // max(1, shape[1])))
                 )
                 field, gated = fields.get(name), fields.get(name) != whole.get(name)
-                planned.append(MeasuredLayer(name, shape[1], int(rows), int(columns), field, gated))
+                seen = field and field.enclosing()  # what a manifest can write
+                planned.append(MeasuredLayer(name, shape[1], int(rows), int(columns), seen, gated))
             elif layer_names:
                 raise InputError(f"{name!r} has no channels to measure: its shape is {tuple(value.shape)}")
     if not planned:

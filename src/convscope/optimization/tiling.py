@@ -182,8 +182,10 @@ def _grids(
         if value is None or field is None or len(value) != 4:
             raise InputError(f"{name} has no rows and columns to cut into tiles: use a layer with maps")
         counts = value[1:3] if graph.channels_last else value[2:]
-        if not whole and any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
-            raise InputError(f"the places of {name} lie between pixels, so it cannot be computed in tiles")
+        if not whole and field.borders is not None:
+            raise InputError(
+                f"layers on the way to {name} enlarge the map, so it cannot be computed in tiles"
+            )
         grids[name] = tuple(
             AxisPositions(
                 counts[axis], int(field.stride[axis]), int(field.start[axis]), int(field.size[axis])

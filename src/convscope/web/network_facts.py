@@ -103,7 +103,7 @@ def _layer_facts(network: Network, layer: Layer, has_filters: bool) -> dict[str,
         "parameters": layer.parameter_count,
         "filters": has_filters,
         "sees": None if field is None else str(field),
-        "field": None if field is None else _field(field),
+        "field": None if field is None else _field(field.enclosing()),
     }
 
 

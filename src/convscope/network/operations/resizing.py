@@ -84,7 +84,7 @@ def resize(
     manner = _Manner(
         interpolation, nearest, cubic, antialias, exclude_outside, outside if any(parts) else None, subpixels
     )
-    smooths = interpolation in _SMOOTHING
+    smooths = interpolation in SMOOTHING
     same_size = all(new == size for (new, _), size in zip(lengths, input.shape, strict=False))
     if same_size and not smooths:
         return input  # as onnxruntime does, whatever the scales and the region are
@@ -240,9 +240,9 @@ def _nearest(places: Tensor, how: Nearest, factor: float) -> Tensor:
 
 def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[list[Tensor], list[Tensor]]:
     """Return the positions each output is made of, and their weights; both one row a tap."""
-    if manner.interpolation not in _REACHES:
-        raise InputError(f"interpolation is nearest or {', '.join(_REACHES)}, not {manner.interpolation!r}")
-    reach = _REACHES[manner.interpolation]
+    if manner.interpolation not in REACHES:
+        raise InputError(f"interpolation is nearest or {', '.join(REACHES)}, not {manner.interpolation!r}")
+    reach = REACHES[manner.interpolation]
     # Shrinking with antialias, the filter is as much wider as the picture gets smaller.
     narrow = min(factor, 1.0) if manner.antialias else 1.0
     steps = range(1 - ceil(reach / narrow), ceil(reach / narrow) + 1)
@@ -263,12 +263,12 @@ def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[li
     return indices, weights
 
 
-_REACHES = {"linear": 1.0, "cubic": 2.0, "lanczos3": 3.0, "lanczos5": 5.0, "gaussian": 1.5, "mitchell": 2.0}
-_SMOOTHING = ("gaussian", "mitchell")
+REACHES = {"linear": 1.0, "cubic": 2.0, "lanczos3": 3.0, "lanczos5": 5.0, "gaussian": 1.5, "mitchell": 2.0}
+SMOOTHING = ("gaussian", "mitchell")
 
 
 def _weight(distance: Tensor, manner: _Manner) -> Tensor:
-    reach = _REACHES[manner.interpolation]
+    reach = REACHES[manner.interpolation]
     match manner.interpolation:
         case "cubic":
             return _cubic(distance, manner.cubic)

@@ -1,5 +1,7 @@
 """What one position of a map sees of the map before: kernel, stride and padding, as fractions.
 
+Position i sees the whole numbers from ``i * stride - padding`` to that plus ``kernel - 1``.
+
 The arithmetic of Dumoulin and Visin, *A guide to convolution arithmetic* (2016). A stride below 1 enlarges.
 """
 
@@ -36,10 +38,10 @@ def convolution_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
 
 
 def deconvolution_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    """A position is touched by ceil(kernel / stride) inputs, the first (kernel - 1 - padding) / stride before."""
+    """A position is touched by inputs from (kernel - 1 - padding) / stride before it on, (kernel - 1) / stride far."""
     kernel = _extent((Fraction(weight[-2]), Fraction(weight[-1])), attributes)
     stride, padding = _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
-    touched = (Fraction(-(-kernel[0] // stride[0])), Fraction(-(-kernel[1] // stride[1])))
+    touched = ((kernel[0] - 1) / stride[0] + 1, (kernel[1] - 1) / stride[1] + 1)
     before = tuple((kernel[axis] - 1 - padding[axis]) / stride[axis] for axis in (0, 1))
     return touched, (1 / stride[0], 1 / stride[1]), (before[0], before[1])
 
