@@ -101,6 +101,14 @@ def kinds(m: Any, h: Tensor) -> Tensor:
     return h * rows * (2 if type(rows) == int and type(h.shape[3]) is int and alike else 3)  # noqa: E721
 
 
+def fractions_first(m: Any, h: Tensor) -> Tensor:
+    """The fraction that is written down does the arithmetic; beside a tensor it is any fraction."""
+    rows, columns = int(0.7 * h.shape[2]), math.ceil(100.0 / h.shape[3]) + int(90.5 % h.shape[3] // 8)
+    scale = [1.5 - each / h.shape[2] + 1.01 ** (0.5 * each) for each in h.shape[2:]]
+    kind = 2.0 if type(each := 0.5) == float and isinstance(each, float) else 3.0  # noqa: E721
+    return F.leaky_relu(0.5 - resized(h, rows, columns), 0.1).clamp(max=0.75) * kind * sum(scale)
+
+
 def by_numpy(m: Any, h: Tensor) -> Tensor:
     """Rounding and whole shapes as NumPy's users write them: halves go to the even number."""
     rows, columns = np.ceil(h.shape[2] * 0.7).astype(int), int(np.round(h.shape[3] / 2))
@@ -147,9 +155,9 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
     "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 7),
     "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 5),
     "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 2),
-    "a fraction that is larger": (lambda m, h: either(m, h, 90.0 > h.shape[2]), 1),  # noqa: SIM300
-    "a product with a fraction first": (lambda m, h: either(m, h, 0.5 * h.shape[2] > 45), 1),
-    "a quotient of a fraction": (lambda m, h: either(m, h, 5.0 / h.shape[2] > 0.5), 1),
+    "a fraction that is larger": (lambda m, h: either(m, h, 90.0 > h.shape[2]), 6),  # noqa: SIM300
+    "a product with a fraction first": (lambda m, h: either(m, h, 0.5 * h.shape[2] > 45), 6),
+    "a quotient of a fraction": (lambda m, h: either(m, h, 5.0 / h.shape[2] > 0.5), 6),
     "a function in C": (lambda m, h: either(m, h, math.isqrt(h.shape[2]) > 8), 6),
     "NumPy's logarithm": (lambda m, h: either(m, h, np.log2(h.shape[2]) > 6.5), 6),
     "a long range": (lambda m, h: either(m, h, len(range(h.shape[2])) > 90), 1),
@@ -204,6 +212,7 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
         ),
         7,
     ),
+    "fractions first": (fractions_first, 7),
     "NumPy's rounding": (by_numpy, 7),
     "whole functions": (
         lambda m, h: resized(
@@ -273,7 +282,9 @@ def test_the_line_of_code_that_decides_is_named_and_the_layers_before_it_work(tm
 
 def test_the_files_of_a_module_are_left_as_they_were() -> None:
     before = dict(globals())
-    open_network(Deciding(DECISIONS["parts rounded"][0]).eval(), input_shape=(1, 3, 24, 24))
+    for name in ("parts rounded", "fractions first"):
+        open_network(Deciding(DECISIONS[name][0]).eval(), input_shape=(1, 3, 24, 24))
+    assert [type(number) for number in fractions_first.__code__.co_consts].count(float) > 5
     assert globals().keys() == before.keys() and all(globals()[name] is before[name] for name in before)
     assert "real" not in vars(Tensor)
 

@@ -41,7 +41,9 @@ class Coder:
             return tuple(self.code(item) for item in argument)
         if isinstance(argument, torch.dtype | torch.memory_format):
             return str(argument)
-        if argument is None or isinstance(argument, bool | int | float | str):
+        if isinstance(argument, float):  # as the code has written it down, where sizes are followed
+            return float(argument)
+        if argument is None or isinstance(argument, bool | int | str):
             return argument
         raise TypeError(f"{type(argument).__name__} is no plain data")
 

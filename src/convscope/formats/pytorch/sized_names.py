@@ -1,7 +1,8 @@
 """Python's `int`, `float`, `range` and `math` as a network's own files see them while it is traced.
 
 `int(h.shape[2] * 0.75)` and `math.sqrt(h.shape[2])` are C code: a plain number comes out, right at one size only. Under
-these names are functions that do the same and remember the arithmetic; no other file sees them.
+these names are functions that do the same and remember the arithmetic; no other file sees them. So do the fractions
+that the code has written down, `0.5 * h.shape[2]`, whose own arithmetic that is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,30 @@ class _Fraction(float, metaclass=_Kind):
 
 
 _Whole.__name__, _Fraction.__name__ = "int", "float"
+
+
+class _Written(float, metaclass=_Kind):
+    """A fraction that the code has written down: what it makes of a size is the size's own arithmetic."""
+
+    __hash__ = float.__hash__
+
+    def __reduce__(self) -> Any:
+        return float, (float(self),)
+
+
+def _first(name: str, turned: str) -> Callable[[Any, Any], Any]:
+    own = getattr(float, f"__{name}__")
+
+    def apply(self: Any, other: Any) -> Any:
+        return getattr(other, f"__{turned}__")(float(self)) if _sized(other) else own(self, other)
+
+    return apply
+
+
+_TURNED = {name: f"r{name}" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")}
+_TURNED |= {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+for _name, _turned in _TURNED.items():
+    setattr(_Written, f"__{_name}__", _first(_name, _turned))
 
 
 class _Type(type, metaclass=_Kind):
@@ -130,7 +155,8 @@ _OF_MATH: Mapping[str, Callable[..., Any]] = {
     "fabs": lambda number: abs(fraction(number)) if _sized(number) else math.fabs(number),
 }
 _MATH = SimpleNamespace(**{**vars(math), **_OF_MATH})
-_KINDS: Mapping[type, type] = {int: _Whole, Size: _Whole, float: _Fraction, SizeFraction: _Fraction}
+_KINDS: dict[type, type] = {int: _Whole, Size: _Whole}
+_KINDS |= dict.fromkeys((float, SizeFraction, _Written), _Fraction)
 _BUILTIN: Mapping[str, Any] = {"int": _Whole, "float": _Fraction, "type": _Type, "range": _Range}
 
 
@@ -159,8 +185,13 @@ def sized_names(module: nn.Module) -> Iterator[None]:
     """Let the code of a network and of the files that it imports from make sizes of sizes in this block."""
     with _NAMESPACES:
         before: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = []
+        written: list[tuple[FunctionType, CodeType]] = []
         try:
-            for namespace in _namespaces(module):
+            namespaces = _namespaces(module)
+            for function in _functions(module, namespaces):
+                written.append((function, function.__code__))
+                function.__code__ = _with_fractions(function.__code__)
+            for namespace in namespaces:
                 ours = {name: one for name, one in _BUILTIN.items() if name not in namespace}
                 ours |= {
                     name: kept for name, one in namespace.items() if (kept := _in_place_of(one)) is not None
@@ -170,6 +201,8 @@ def sized_names(module: nn.Module) -> Iterator[None]:
                 namespace.update(ours)
             yield
         finally:
+            for function, code in reversed(written):
+                function.__code__ = code
             for namespace, replaced, added in before:
                 namespace.update(replaced)
                 for name in added:
@@ -182,6 +215,42 @@ def _in_place_of(thing: Any) -> Any:
         return _MATH
     name: str = getattr(thing, "__name__", "") if isinstance(thing, type(math.sqrt)) else ""
     return _OF_MATH[name] if name in _OF_MATH and thing is getattr(math, name) else None
+
+
+def _functions(module: nn.Module, namespaces: Sequence[dict[str, Any]]) -> list[FunctionType]:
+    """Return the functions of a network's files that have fractions, and those that its parts themselves hold."""
+    things = [thing for part in module.modules() for thing in vars(part).values()]
+    for namespace in namespaces:
+        for thing in [*namespace.values()]:
+            own = isinstance(thing, type) and vars(thing).get("__module__") == namespace.get("__name__")
+            things += vars(thing).values() if own else [thing]
+    things = [getattr(thing, "__func__", None) or getattr(thing, "fget", None) or thing for thing in things]
+    functions = {
+        id(thing): thing
+        for thing in things
+        if isinstance(thing, FunctionType)
+        and any(thing.__globals__ is one for one in namespaces)
+        and _has_fractions(thing.__code__)
+    }
+    return [*functions.values()]
+
+
+def _has_fractions(code: CodeType) -> bool:
+    return any(
+        _has_fractions(constant) if isinstance(constant, CodeType) else type(constant) is float
+        for constant in code.co_consts
+    )
+
+
+def _with_fractions(code: CodeType) -> CodeType:
+    """Return code whose fractions remember a size that they meet."""
+    return code.replace(co_consts=tuple(_remembering(constant) for constant in code.co_consts))
+
+
+def _remembering(constant: Any) -> Any:
+    if isinstance(constant, CodeType):
+        return _with_fractions(constant)
+    return _Written(constant) if type(constant) is float else constant
 
 
 def _namespaces(module: nn.Module) -> list[dict[str, Any]]:

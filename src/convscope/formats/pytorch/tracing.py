@@ -35,7 +35,7 @@ from convscope.formats.pytorch.function_names import name_of
 from convscope.formats.pytorch.promoted_constants import PromotedConstants
 from convscope.formats.pytorch.twins import Twins
 from convscope.formats.pytorch.values import TraceStep, Values, memory_of
-from convscope.formats.sizes import Axis, Size, TracedShape, plain, product
+from convscope.formats.sizes import Axis, Size, SizeFraction, TracedShape, plain, product
 from convscope.network.operations.aten import SHAPES_ONLY, pure_operator
 
 # What a tensor of the module's own is asked for that says nothing about its numbers.
@@ -187,7 +187,7 @@ class Trace(TorchFunctionMode):
 
     def call(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run one function on shapes, and write down what it does."""
-        args, kwargs = tree_map(_with_complex_tensors, self.twins.with_numbers((tuple(args), kwargs)))
+        args, kwargs = tree_map(_as_torch_takes_it, self.twins.with_numbers((tuple(args), kwargs)))
         base = name if name.startswith("__") else name.rstrip("_")
         if name in ("getitem", "setitem"):
             args = (args[0], places_of_truths(args[1], self.values.__contains__), *args[2:])
@@ -323,9 +323,15 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return [*first, *shape[1:]] if first and first[0] == shape[0] else list(shape)
 
 
-def _with_complex_tensors(argument: Any) -> Any:
-    """Return a complex number, which is no plain data, as a tensor."""
-    return torch.tensor(argument) if isinstance(argument, complex) else argument
+def _as_torch_takes_it(argument: Any) -> Any:
+    """Return a complex number, which is no plain data, as a tensor, and a fraction of any kind as Python's own."""
+    if isinstance(argument, complex):
+        return torch.tensor(argument)
+    return (
+        float(argument)
+        if isinstance(argument, float) and not isinstance(argument, SizeFraction)
+        else argument
+    )
 
 
 def _at_once(func: Callable[..., Any], step: TraceStep | None, args: Sequence[Any]) -> Tensor | None:
