@@ -1,6 +1,7 @@
 """The documentation: its examples run and print what it says, its links lead somewhere, public names have examples."""
 
 import dataclasses
+import doctest
 import inspect
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy
 import pytest
 from PIL import Image
 
@@ -18,7 +20,7 @@ import convscope
 from convscope.cli import main
 from convscope.dreaming.options import DreamOptions
 from convscope.pictures.recipe import read_recipe
-from convscope.samples import SAMPLES
+from convscope.samples import SAMPLES, fetch_samples
 from convscope.styling.options import StyleOptions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -220,3 +222,40 @@ def test_the_tables_of_layers_are_those_of_the_readers():
         [sys.executable, "-c", code], cwd=DOCUMENTATION, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "True"
+
+
+# Those that show what another kind of network says (boxes, a map of classes, a picture, tokens), take long, or teach
+# the whole process a layer.
+NOT_RUN = {
+    "attention_rollout",
+    "boxes",
+    "output_picture",
+    "segmentation",
+    "token_maps",
+    "extremal_perturbation",
+}
+
+
+class WhereSomethingIsSaid(doctest.OutputChecker):
+    """Compare what an example prints with what stands below it; nothing there says nothing."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return not want or super().check_output(want, got, optionflags)
+
+
+@pytest.mark.slow
+def test_examples_of_public_names_run_as_they_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(fetch_samples(tmp_path, ["textures/"]))
+    monkeypatch.chdir(tmp_path)
+    names = {"convscope": convscope, "numpy": numpy, "network": convscope.open_network("builtin")}
+    finder, said = doctest.DocTestFinder(recurse=False), []
+    runner = doctest.DocTestRunner(
+        WhereSomethingIsSaid(), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
+    for name in sorted({*convscope.__all__} - NOT_RUN):
+        if not inspect.ismodule(getattr(convscope, name)):
+            for example in finder.find(getattr(convscope, name), name, globs=names):
+                runner.run(example, out=said.append)
+    assert not said, "".join(said)

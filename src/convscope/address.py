@@ -30,7 +30,7 @@ class Address:
     `channel` is an index, or the label of a class. `position` is (row, column) in the layer's own grid; where a value
     has another number of axes beside its channels, a number for each of them.
 
-    >>> str(Address("mixed4a", 42, (3, 5)))
+    >>> str(convscope.Address("mixed4a", 42, (3, 5)))
     'mixed4a:42@3,5'
     """
 

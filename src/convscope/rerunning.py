@@ -66,6 +66,7 @@ def rerun(
     current one is read only with `trust`, and RecipeError names it; so it does for thousands of steps or pixels. A
     Recipe is yours: its files are read.
 
+    >>> convscope.filters(network, "conv1").save("filters.png")
     >>> convscope.rerun("filters.png").save("again.png")
     """
     if not isinstance(recipe, Recipe):

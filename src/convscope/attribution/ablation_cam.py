@@ -36,7 +36,7 @@ def ablation_cam(place: TargetAtLayer) -> Tensor:
     Only the network behind the layer runs again, many channels at a time, and exactly. `layer` is as in `grad_cam`,
     `target` as in `saliency`.
 
-    >>> convscope.ablation_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.ablation_cam(network, "coffee", "espresso").save("espresso.png")
     """
     return (losses(place)[:, None, None] * place.answers).sum(0)
 

@@ -34,10 +34,10 @@ class Attribution(AsPicture):
     - ``adds_up_to`` is what the values promise to add up to, where they do;
     - ``high`` is the number that is shown brightest; by default a percentile of the map's.
 
-    >>> found = convscope.grad_cam(network, "cat.jpg", "tabby")
+    >>> found = convscope.grad_cam(network, "coffee", "espresso")
     >>> found.values.shape, found.map.shape
-    ((7, 7), (224, 224))
-    >>> found.save("tabby.png")
+    ((5, 5), (80, 80))
+    >>> found.save("espresso.png")
     """
 
     target: AttributionTarget

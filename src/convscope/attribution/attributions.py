@@ -19,10 +19,10 @@ class Attributions(AsPicture, Sequence[Attribution]):
 
     Each is an `Attribution` with its own ``values``, ``map``, caption and recipe.
 
-    >>> found = convscope.channel_gradients(network, "cat.jpg", "conv2/3x3", channels=36)
+    >>> found = convscope.channel_gradients(network, "chelsea", "conv2", channels=36)
     >>> found.save("channels.png")
     >>> found[3].values.shape
-    (224, 224, 3)
+    (80, 80, 3)
     >>> found[3].save("channel 3.png")
     """
 

@@ -56,7 +56,7 @@ def compare_methods(
     about 0 says nothing). `targets` are as in `saliency`, the three most probable classes by default; `methods` are
     names in `METHODS`.
 
-    >>> convscope.compare_methods(network, "cat.jpg", ["tabby", "tiger cat"]).save("compared.png")
+    >>> convscope.compare_methods(network, "coffee", ["espresso", "monarch"]).save("compared.png")
     """
     entries = [method_named(name) for name in methods]
     if not entries:
@@ -110,10 +110,10 @@ def compare_targets(
     in `saliency`, the three most probable classes by default; `method` is a name in `METHODS`, and `options` are its
     own.
 
-    >>> convscope.compare_targets(network, "cat.jpg", ["tabby", "tiger cat"]).save("two.png")
-    >>> layer = {"layer": "inception_4e/output"}
-    >>> convscope.compare_targets(network, "cat.jpg", ["tabby", "tiger cat"], "layer_cam", options=layer)[1].map.max()
-    2.3...
+    >>> convscope.compare_targets(network, "coffee", ["espresso", "monarch"]).save("two.png")
+    >>> maps = convscope.compare_targets(network, "coffee", None, "layer_cam", options={"layer": "mixed4c"})
+    >>> len(maps), maps[1].map.shape
+    (3, (80, 80))
     """
     entry = method_named(method)
     explained = _targets(network, picture, targets)

@@ -36,7 +36,7 @@ def deconvnet(
 
     The network itself is left as it is. `target` is as in `saliency`.
 
-    >>> deconvnet(network, "cat.jpg", "conv2/3x3:7@20,20").save("deconvnet.png")
+    >>> convscope.deconvnet(network, "chelsea", "conv2:7@10,10").save("deconvnet.png")
     """
     target = target_of(network, picture, target)
     values = target.pixels(through_relus(target, deconvnet_relu.__name__).gradient())

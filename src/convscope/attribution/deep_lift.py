@@ -47,7 +47,7 @@ def deep_lift(
     up to the difference between the answers. `baseline` is as in
     `integrated_gradients`, `target` as in `saliency`.
 
-    >>> convscope.deep_lift(network, "cat.jpg", "tabby", baseline="blur").save("tabby.png")
+    >>> convscope.deep_lift(network, "coffee", "espresso", baseline="blur").save("espresso.png")
     """
     target = target_of(network, picture, target)
     start = baseline_input(target, baseline)

@@ -29,7 +29,7 @@ def eigen_cam(place: TargetAtLayer) -> Tensor:
     The component's sign is chosen so that it grows with the layer's answers; `target` only names the map. `layer` is as
     in `grad_cam`.
 
-    >>> convscope.eigen_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.eigen_cam(network, "coffee", "espresso").save("espresso.png")
     """
     require_finite(place.target, place.number(place.tail.answer).detach(), place.target.input)
     answers = place.answers.double()

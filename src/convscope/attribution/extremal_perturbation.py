@@ -52,7 +52,7 @@ def extremal_perturbation(
     the picture that is, and what the network answers to it alone. `steps` is how often the mask is bettered; the paper
     takes 800. `baseline` is what the rest shows. `watch` is told how many steps are done. `target` is as in `saliency`.
 
-    >>> convscope.extremal_perturbation(network, "cat.jpg", "tabby", area=0.2).save("tabby.png")
+    >>> convscope.extremal_perturbation(network, "coffee", "espresso", area=0.2).save("espresso.png")
     """
     target = target_of(network, picture, target)
     if not 0 < area < 1 or steps < 1:

@@ -43,7 +43,7 @@ def finer_cam(
     weighted by their probabilities.
     `layer` is as in `grad_cam`; the `target` is a class.
 
-    >>> convscope.finer_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.finer_cam(network, "coffee", "espresso").save("espresso.png")
     """
     kind = replace(grad_cam.kind, name="Finer-CAM", caution=CAUTION)
     return activation_map(against_similar(target_of(network, picture, target), classes), layer, kind)

@@ -27,6 +27,6 @@ def grad_cam(place: TargetAtLayer) -> Tensor:
     `layer` is the last one with positions that every path goes through, by default; several are averaged. The values
     are raw, in units of the score before the softmax, negative ones included. `target` is as in `saliency`.
 
-    >>> convscope.grad_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.grad_cam(network, "coffee", "espresso").save("espresso.png")
     """
     return (place.gradients.mean((1, 2), keepdim=True) * place.answers).sum(0)

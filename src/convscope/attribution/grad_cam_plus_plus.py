@@ -27,7 +27,7 @@ def grad_cam_plus_plus(place: TargetAtLayer) -> Tensor:
 
     `layer` is as in `grad_cam`, `target` as in `saliency`.
 
-    >>> convscope.grad_cam_plus_plus(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.grad_cam_plus_plus(network, "coffee", "espresso").save("espresso.png")
     """
     gradients, answers = place.gradients, place.answers
     squares = gradients.square()

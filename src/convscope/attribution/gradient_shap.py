@@ -53,7 +53,7 @@ def gradient_shap(
     and a place on the way from there to the picture; `noise`, as a share of the input's range, is added to the
     picture. The caption says how nearly the contributions add up. `target` is as in `saliency`.
 
-    >>> convscope.gradient_shap(network, "cat.jpg", "tabby", samples=64).save("tabby.png")
+    >>> convscope.gradient_shap(network, "coffee", "espresso", samples=64).save("espresso.png")
     """
     target = target_of(network, picture, target)
     names = (baseline,) if baseline else INPUTS if network.input_spec is None else PICTURES

@@ -33,7 +33,7 @@ def gradient_times_input(
     The pixel is the number that the network gets, so what is subtracted first (a mean color) counts as nothing.
     `target` is as in `saliency`.
 
-    >>> gradient_times_input(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.gradient_times_input(network, "coffee", "espresso").save("espresso.png")
     """
     target = target_of(network, picture, target)
     how = "each pixel's gradient times the number that the network gets for it, summed over the channels"

@@ -57,10 +57,10 @@ def layer_gradients(
     Of a layer it is the gradient of the strongest channel at each position, all positions summed; of a channel, a
     neuron or a class, its own. `addresses` are the pooling layers by default: edges first, then parts, then the object.
 
-    >>> layer_gradients(network, "cat.jpg").save("layers.png")
-    >>> two = layer_gradients(network, "cat.jpg", ["conv2/3x3", "inception_3b/output:42"])
+    >>> convscope.layer_gradients(network, "chelsea").save("layers.png")
+    >>> two = convscope.layer_gradients(network, "chelsea", ["conv2", "mixed3b:42"])
     >>> two[1].values.shape
-    (224, 224, 3)
+    (80, 80, 3)
     """
     layers = list(addresses) if addresses else pooling_layers(network)
     if not layers:
@@ -117,7 +117,7 @@ def channel_gradients(
     Each channel of the layer `address` is averaged over its positions. `channels` is how many to show, or which
     ones; the first 64 by default.
 
-    >>> channel_gradients(network, "cat.jpg", "conv2/3x3", channels=36).save("channels.png")
+    >>> convscope.channel_gradients(network, "chelsea", "conv2", channels=36).save("channels.png")
     """
     target = target_of(network, picture, address)
     layer = target.address.layer

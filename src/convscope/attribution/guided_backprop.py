@@ -38,7 +38,7 @@ def guided_backprop(
     Every ReLU of a copy of the network, of whatever source, passes only positive gradients, and only where it passed
     something forward; the network itself is left as it is. `target` is as in `saliency`.
 
-    >>> guided_backprop(network, "cat.jpg", "inception_4c/output:40").save("guided.png")
+    >>> convscope.guided_backprop(network, "chelsea", "mixed4c:40").save("guided.png")
     """
     target = target_of(network, picture, target)
     values = target.pixels(through_relus(target, guided_relu.__name__).gradient())

@@ -38,7 +38,7 @@ def guided_grad_cam(
 
     `layer` is as in `grad_cam`, `target` as in `saliency`.
 
-    >>> convscope.guided_grad_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.guided_grad_cam(network, "coffee", "espresso").save("espresso.png")
     """
     target = target_of(network, picture, target)
     light = activation_map(target, layer, grad_cam.kind)

@@ -27,6 +27,6 @@ def hires_cam(place: TargetAtLayer) -> Tensor:
     Where a global average follows, it equals Grad-CAM; before fully-connected layers it is the faithful one of the two.
     `layer` is as in `grad_cam`, `target` as in `saliency`.
 
-    >>> convscope.hires_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.hires_cam(network, "coffee", "espresso").save("espresso.png")
     """
     return (place.gradients * place.answers).sum(0)

@@ -59,7 +59,7 @@ class Importance(AsPicture):
       that number while every unit answers;
     - ``count`` is how many pictures were measured; ``complete`` is false where it was interrupted.
 
-    >>> found = convscope.importance(network, "inception_5b/output", "cat.jpg", "tabby")
+    >>> found = convscope.importance(network, "mixed5b", "coffee", "espresso")
     >>> found.strongest(3)
     """
 
@@ -142,7 +142,7 @@ def importance(
     rightly, where folders or a column name their classes, else of those that are named as before. The `top` units
     are drawn. `watch` is told how many pictures are done; Ctrl-C ends it with what there is.
 
-    >>> convscope.importance(network, "inception_5b/output", "cat.jpg", "tabby").save("importance.png")
+    >>> convscope.importance(network, "mixed5b", "coffee", "espresso").save("importance.png")
 
     InputError for a layer without channels, or one that the target does not depend on.
     """

@@ -49,7 +49,7 @@ def integrated_gradients(
     `steps` are tripled, up to `max_steps`, until the contributions add up to the difference to within 1 %; the
     caption says how nearly they do. `target` is as in `saliency`.
 
-    >>> integrated_gradients(network, "cat.jpg", "tabby", baseline="gray").save("integrated.png")
+    >>> convscope.integrated_gradients(network, "coffee", "espresso", baseline="gray").save("integrated.png")
     """
     target = target_of(network, picture, target)
     shares, step_count = complete(target, baseline_input(target, baseline), steps, max_steps)

@@ -22,6 +22,6 @@ def layer_cam(place: TargetAtLayer) -> Tensor:
 
     `layer` may be an early one, or several; else it is as in `grad_cam`. `target` is as in `saliency`.
 
-    >>> convscope.layer_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.layer_cam(network, "coffee", "espresso").save("espresso.png")
     """
     return (place.gradients.clamp(min=0) * place.answers).sum(0)

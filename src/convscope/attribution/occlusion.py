@@ -48,7 +48,7 @@ def occlusion(
     what it shows: black, gray, white, zero, mean or blur. `watch` is told how many windows are done. `target` is as in
     `saliency`.
 
-    >>> convscope.occlusion(network, "cat.jpg", "tabby", stride=32).save("tabby.png")
+    >>> convscope.occlusion(network, "coffee", "espresso", stride=16).save("espresso.png")
     """
     target = target_of(network, picture, target)
     window, stride = _checked(target.size, window, stride)

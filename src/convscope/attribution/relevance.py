@@ -67,7 +67,7 @@ def relevance(
     on. The caption counts such products. `through` is a channel or
     several: only what goes through them is shown, as their part in the answer. `target` is as in `saliency`.
 
-    >>> convscope.relevance(network, "cat.jpg", "tabby", rule="epsilon_gamma_box").save("tabby.png")
+    >>> convscope.relevance(network, "coffee", "espresso", rule="epsilon_gamma_box").save("espresso.png")
     """
     target = target_of(network, picture, target)
     walk = walk_of(target, by_name(COMPOSITES, rule.replace("-", "_"), "rule"), _box(target, rule))

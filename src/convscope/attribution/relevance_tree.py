@@ -169,7 +169,7 @@ def relevance_tree(
     lies. `layers` are named from the last to the first, the last two that every path goes through by default;
     `channels` is how many of each are followed. `rule` is as in `relevance`, `target` as in `saliency`.
 
-    >>> convscope.relevance_tree(network, "cat.jpg", "tabby").save("tree.png")
+    >>> convscope.relevance_tree(network, "coffee", "espresso", channels=2, steps=16).save("tree.png")
 
     InputError for a layer that the target, or the layer before it in the list, does not depend on.
     """

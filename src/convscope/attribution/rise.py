@@ -54,7 +54,7 @@ def rise(
     interval of the pixels is below a tenth of the map's range. `baseline` is what masked pixels show. `target` is as in
     `saliency`.
 
-    >>> convscope.rise(network, "cat.jpg", "tabby", samples=512).save("tabby.png")
+    >>> convscope.rise(network, "coffee", "espresso", samples=512).save("espresso.png")
     """
     target = target_of(network, picture, target)
     if samples < 2:

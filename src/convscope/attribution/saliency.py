@@ -48,7 +48,7 @@ def saliency(
     the most probable class by default. `sign` "absolute" is Simonyan et al.'s; "positive" and "negative" keep one sign,
     "both" shows the two in red and blue.
 
-    >>> saliency(network, "cat.jpg").save("saliency.png")
+    >>> convscope.saliency(network, "coffee").save("saliency.png")
     """
     target = target_of(network, picture, target)
     return saliency_of(target, target.pixels(target.gradient()), sign)

@@ -67,7 +67,7 @@ def sanity_check(
     of it. `method` is a name in `METHODS`, `target` as in `saliency`; `bare` leaves out the title; with
     ``progress=False`` no bar is shown.
 
-    >>> sanity_check(network, "cat.jpg", method="guided_backprop").save("sane.png")
+    >>> convscope.sanity_check(network, "coffee", method="guided_backprop").save("sane.png")
     """
     target = target_of(network, picture, target)
     first = method_named(method).function(network, target.input, target)

@@ -40,7 +40,7 @@ def score_cam(
 
     Slow: as many runs as the layer has channels. `layer` is as in `grad_cam`, `target` as in `saliency`.
 
-    >>> convscope.score_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.score_cam(network, "coffee", "espresso").save("espresso.png")
     """
 
     def weighted(place: TargetAtLayer) -> Tensor:

@@ -49,7 +49,7 @@ def shapley(
     what it changed. All of them add up to the answer less that for the `baseline`; `grid` is how many cells a side
     has. `target` is as in `saliency`.
 
-    >>> convscope.shapley(network, "cat.jpg", "tabby", grid=4).save("tabby.png")
+    >>> convscope.shapley(network, "coffee", "espresso", grid=4).save("espresso.png")
     """
     target = target_of(network, picture, target)
     if not 2 <= grid <= min(target.size) or samples < 1:

@@ -49,7 +49,7 @@ def smoothgrad(
     `noise` is its standard deviation as a share of the range of the network's input. `of` "square" averages the
     squares instead, "variance" is VarGrad. `target` is as in `saliency`.
 
-    >>> smoothgrad(network, "cat.jpg", samples=64).save("smooth.png")
+    >>> convscope.smoothgrad(network, "coffee", samples=64).save("smooth.png")
     """
     target = target_of(network, picture, target)
     values = target.pixels(smoothed(target, samples, noise, of, seed))

@@ -25,7 +25,7 @@ def xgrad_cam(place: TargetAtLayer) -> Tensor:
 
     `layer` is as in `grad_cam`, `target` as in `saliency`.
 
-    >>> convscope.xgrad_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    >>> convscope.xgrad_cam(network, "coffee", "espresso").save("espresso.png")
     """
     weighted = (place.gradients * place.answers).sum((1, 2), keepdim=True)
     total = place.answers.sum((1, 2), keepdim=True)

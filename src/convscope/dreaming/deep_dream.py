@@ -174,7 +174,7 @@ def deep_dream(
     ``guide``, ``steps``, ``rate``, ``seed`` and more. `memory` ("2GB") computes a large picture in windows that
     fit, with the same result; with ``progress=False`` no bar shows the steps.
 
-    >>> deep_dream(network, "sky.jpg", "inception_4c/output", size=640).save("dream.png")
+    >>> convscope.deep_dream(network, "coffee", "mixed4c", size=160).save("dream.png")
 
     The picture is RGB (or RGBA, where `picture` is), of `picture`'s size and bits, where nothing else is asked for.
     InputError when a layer is not there or nothing changes it.

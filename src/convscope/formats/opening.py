@@ -58,9 +58,9 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     is a function from a Pillow image to the input, torchvision's for example, that does all the preprocessing.
     `device` is a device of torch's, or "auto": the graphics card where there is one, which a warning then says.
 
-    >>> network = open_network("bvlc_googlenet/")
-    >>> network.layers["conv1/7x7_s2"].shape
-    (10, 64, 112, 112)
+    >>> network = convscope.open_network("builtin")
+    >>> network.layers["conv1"].shape
+    (1, 48, 40, 40)
 
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.

@@ -89,7 +89,7 @@ def activations(
     matplotlib's. `scale` "tile" shows each channel's pattern, "sheet" which channels answer strongly; values beyond
     `percentile` are clipped, which the caption says. Channels of one single value are crossed out.
 
-    >>> activations(network, "cat.jpg", "conv2/3x3", channels=36, palette="viridis").save("conv2.png")
+    >>> convscope.activations(network, "chelsea", "conv2", channels=36, palette="viridis").save("conv2.png")
 
     A layer without maps, with one number a channel, is plotted as `values` does. Where a network reads signals, a
     channel is a curve; where it reads volumes or films, the middle slice of each is shown, and of one channel every

@@ -64,7 +64,7 @@ def predictions(
 
     `top` is how many are named. The title names network and photograph; `bare` leaves it out.
 
-    >>> predictions(network, "cat.jpg").save("predictions.png")
+    >>> convscope.predictions(network, "coffee").save("predictions.png")
     """
     from convscope.presentation.bar_charts import prediction_chart  # and matplotlib, for whoever draws
 
@@ -83,7 +83,7 @@ def probabilities(
 
     `top` is how many are named. The title names network and photograph; `bare` leaves it out.
 
-    >>> probabilities(network, "cat.jpg").save("probabilities.png")
+    >>> convscope.probabilities(network, "coffee").save("probabilities.png")
     """
     from convscope.presentation.value_plots import probability_plot
 

@@ -88,7 +88,7 @@ def filters(network: Network, address: str, **options: Unpack[FilterKeywords]) -
     weights are blue and positive ones red unless `palette` says otherwise; colors are RGB whatever order the network
     expects.
 
-    >>> filters(network, "conv1/7x7_s2").save("conv1.png")
+    >>> convscope.filters(network, "conv1").save("conv1.png")
 
     UnknownLayer, or InputError for a layer that has no filters.
     """

@@ -150,8 +150,8 @@ def layer_table(network: Network) -> LayerTable:
     Inputs are the first rows; a layer written in place by several steps is one row ("Convolution + ReLU"). Layers that
     are cut off, because they or what they read cannot be computed, are the last ones ("Proposal (cut)").
 
-    >>> layer_table(network).parameters
-    6998552
+    >>> convscope.layer_table(network).parameters
+    2126440
     """
     first = next(iter(network.graph.inputs.values()), ())
     batch = first[0] if len(first) > 1 else 1

@@ -72,7 +72,7 @@ def show_output(
     `output` is the value's name. Classes are bars; else as `show` has it. Numbers that are no probabilities are
     never called so.
 
-    >>> show_output(network, "street.jpg").save("answer.png")
+    >>> convscope.show_output(network, "coffee").save("answer.png")
     """
     output = output or telling_output(network)
     if output.role == "classes" and output.value in network.class_values:

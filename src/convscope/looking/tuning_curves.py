@@ -35,7 +35,7 @@ def tuning_curves(network: Network, address: str, *, theme: ThemeName = "light")
     to plain gray. Stripes' phases, the side that an arc bends to and whether its line is light or dark are those
     that excite most. Best for units of the first half of a network: deeper ones see more than lines and colors.
 
-    >>> tuning_curves(network, "conv2/3x3:12").save("tuning.png")
+    >>> convscope.tuning_curves(network, "conv2:23").save("tuning.png")
 
     UnknownLayer; InputError for a layer, or one without channels.
     """

@@ -100,7 +100,7 @@ def values(network: Network, picture: InputLike, address: str, **options: Unpack
     channel (fully connected, pooled to 1×1) read best. `order` "strongest" puts the highest first; the histogram
     has `bins` bars. `bare` leaves out the title, which names address, network and photograph.
 
-    >>> values(network, "cat.jpg", "pool5/7x7_s1").save("pool5.png")
+    >>> convscope.values(network, "coffee", "head").save("head.png")
 
     UnknownLayer, or InputError for a layer that answers with NaN.
     """

@@ -73,7 +73,7 @@ def examples(
     feature visualizations*, 2020). `photographs` are what `convscope.measure` takes; they are measured once, and
     kept. `by` is a picture's maximum over the positions, or its mean.
 
-    >>> convscope.examples(network, "mixed4a:42", "photos/").save("mixed4a-42.png")
+    >>> convscope.examples(network, "mixed4a:42", "textures/train/").save("mixed4a-42.png")
 
     UnknownLayer for a unit that is not there; what `convscope.measure` raises.
     """

@@ -58,9 +58,9 @@ def measure(
     A picture that cannot be read is left out with a warning; PictureError if that leaves none. InputError for a layer
     without channels, and for a folder that holds another measurement.
 
-    >>> found = convscope.measure(network, "photos/", layers=["mixed4a"])
+    >>> found = convscope.measure(network, "textures/train/", layers=["mixed4a"])
     >>> found.strongest("mixed4a:42", top=1)[0].path
-    'photos/cat/17.jpg'
+    'textures/train/...png'
     """
     listed = list_pictures(pictures)
     if layers and folder is None and shard is None and (whole := _kept_whole(network, listed, layers)):

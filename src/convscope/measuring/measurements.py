@@ -47,9 +47,9 @@ class Measurements:
     Units are addresses (``mixed4a:42``, ``prob:tabby``). ``by`` says what a unit's answer to a picture is: its maximum
     over the positions, or its mean. Pictures that could not be read are in none of it.
 
-    >>> found = convscope.measure(network, "photos/")
+    >>> found = convscope.measure(network, "textures/train/")
     >>> [example.path for example in found.strongest("mixed4a:42", by="max", top=9)]
-    >>> Measurements.open(found.save("mixed4a.measurements/"))
+    >>> again = convscope.Measurements.open(found.save("textures.measurements/"))
 
     UnknownLayer for a unit that was not measured.
     """

@@ -40,7 +40,7 @@ class TrainingStep:
 def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
     """Return the pictures of a `folder` that has one folder a class: their paths, class numbers and the labels.
 
-    >>> paths, numbers, labels = image_folder("photos/")
+    >>> paths, numbers, labels = convscope.image_folder("textures/train/")
 
     Raises InputError when there are fewer than two classes, or a class without a picture.
     """
@@ -80,10 +80,11 @@ def fine_tune(
     and pictures are mirrored at random. `optimizer` makes a torch optimizer from the parameters, Adam with a
     learning rate of 0.001 by default.
 
-    >>> paths, numbers, labels = image_folder("flowers/")
-    >>> for step in fine_tune(replace_head(network, labels), (paths, numbers), steps=50):
-    ...     print(step.loss)
-    >>> step.network.save("flowers.caffemodel")
+    >>> paths, numbers, labels = convscope.image_folder("textures/train/")
+    >>> tuned = convscope.replace_head(network, labels)
+    >>> for step in convscope.fine_tune(tuned, (paths, numbers), steps=5):
+    ...     loss = step.loss
+    >>> step.network.save("textures.convscope")
     """
     paths, numbers = pictures
     scores = network.class_scores

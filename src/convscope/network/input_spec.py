@@ -56,7 +56,8 @@ class InputSpec:
       it does to colors (`convscope.network.transform`).
     - ``provenance``: field name to where its value was found; a field that is not there is a guess.
 
-    >>> InputSpec((224, 224), "BGR", raw_scale=255, mean=(104, 117, 123)).to_tensor("cat.jpg").shape
+    >>> spec = convscope.InputSpec((224, 224), "BGR", raw_scale=255, mean=(104, 117, 123))
+    >>> spec.to_tensor("coffee").shape
     torch.Size([1, 3, 224, 224])
 
     InputError for a value that cannot be, with what can.

@@ -58,11 +58,11 @@ class Network:
     the words of the network's own format. A network never changes: ``dataclasses.replace(network, labels=labels)``
     is another with the same weights.
 
-    >>> network = open_network("deploy.prototxt", weights="bvlc_googlenet.caffemodel")
-    >>> network.predict("cat.jpg", top=2)
-    [('tiger cat', 0.375...), ('tabby', 0.269...)]
-    >>> network.activations(network.preprocess("cat.jpg"), "pool5/7x7_s1")["pool5/7x7_s1"].shape
-    torch.Size([1, 1024, 1, 1])
+    >>> network = convscope.open_network("builtin")
+    >>> network.predict("coffee", top=2)
+    [('espresso', 0.968...), ('wooden spoon', 0.003...)]
+    >>> network.activations(network.preprocess("coffee"), "mixed4a")["mixed4a"].shape
+    torch.Size([1, 352, 10, 10])
     """
 
     graph: Graph

@@ -70,7 +70,7 @@ def feature_sheet(
     (``preset``, ``size`` in pixels, ``steps``, ``seed``, ``fast``), `batch` and `watch` are as in
     `feature_visualization`. A channel that could not be activated is crossed out.
 
-    >>> feature_sheet(network, "mixed4a", channels=64).save("mixed4a.png")
+    >>> convscope.feature_sheet(network, "mixed4a", channels=16, size=96, steps=32).save("mixed4a.png")
     """
     how = updated(options or SheetOptions(), changes, "a sheet")
     addresses = channels_of(network, layer, channels)

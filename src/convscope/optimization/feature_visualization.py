@@ -121,9 +121,9 @@ def feature_visualization(
     InputError where that leaves none. `watch` is told every step; without it a bar shows them, with
     ``progress=False`` nothing.
 
-    >>> picture, = feature_visualization(network, "mixed4a:42")
+    >>> picture, = convscope.feature_visualization(network, "mixed4a:42")
     >>> picture.caption
-    'What mixed4a:42 wants to see: activation 312, 3.1 × the strongest of 500 photographs …'
+    "What mixed4a:42 wants to see: activation 4.2..., 1.8 × the strongest of 500 photographs. 128 steps, ..."
     """
     alone = isinstance(targets, (str, Address, Objective))
     listed = [targets] if alone else list(targets)  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ class Picture:
     ``drawing``, and can be saved as lines: as SVG or PDF.
     PictureError for any other array.
 
-    >>> Picture(np.zeros((2, 3)), "nothing at all").save("nothing.png")
+    >>> convscope.Picture(numpy.zeros((2, 3)), "nothing at all").save("nothing.png")
     PosixPath('nothing.png')
     """
 
@@ -259,8 +259,9 @@ class Pictures(list[Picture]):
 
     Functions that make several pictures return it; put those of your own into one.
 
-    >>> Pictures([Picture(np.zeros((2, 3))), Picture(np.ones((2, 5)))])[1:][0].width
-    5
+    >>> looks = convscope.activations(network, "chelsea", ["conv1", "conv2"], channels=4)
+    >>> type(looks).__name__, len(looks[1:])
+    ('Pictures', 1)
     """
 
     @overload

@@ -59,8 +59,8 @@ class Recipe:
     hashes of what the network was given and called its classes in the end, however it was told. ``threads`` is on how
     many the network was computed: on another number sums are added in another order and rounded otherwise.
 
-    >>> print(Picture.open("filters.png").recipe)
-    filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2', channels=None, ...), seed 0, convscope 0.2.0
+    >>> print(convscope.filters(network, "conv1").recipe)
+    filters(builtin, address='conv1', channels=None, ...), seed 0, convscope ...
     """
 
     function: str

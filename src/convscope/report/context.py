@@ -38,7 +38,7 @@ class ReportOptions:
     `sections` are some of ``SECTIONS``, all by default; `QUICK` are those that take seconds. `style` is a picture, or
     the address of a unit, that the picture is painted in the style of; None for no painting.
 
-    >>> ReportOptions(top=3, sections=QUICK, style="prob:monarch")
+    >>> options = convscope.ReportOptions(top=3, sections=("filters", "values"))
     """
 
     top: int = 5

@@ -41,7 +41,7 @@ Box = tuple[float, float, float, float]
 class Report(str):
     """The page as text; it can be saved, Jupyter shows it inline, and it knows whether Ctrl-C ended it early.
 
-    >>> report = make_report(network, "cat.jpg")
+    >>> report = convscope.make_report(network, "coffee", convscope.ReportOptions(sections=("values",)))
     >>> report.save("report.html")
     PosixPath('report.html')
     """
@@ -81,7 +81,8 @@ def make_report(
     bar shows it by default, and with False nothing. Ctrl-C ends it with the sections that are made, as the page says.
     The page runs no script and fetches nothing; names that strangers gave to layers, files and classes are only text.
 
-    >>> make_report(network, "cat.jpg", ReportOptions(sections=("evidence",))).save("report.html")
+    >>> options = convscope.ReportOptions(sections=("predictions", "filters"))
+    >>> convscope.make_report(network, "coffee", options).save("report.html")
     """
     context = ReportContext(network, open_photograph(picture), options or ReportOptions())
     with bars(progress is True), progress_bar(unit="part") as bar, bars(False):

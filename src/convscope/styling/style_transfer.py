@@ -165,7 +165,7 @@ def style_transfer(
     What is transparent in the content stays so; the picture has the content's color profile and, where
     ``bits`` asks for no others, its bits a channel.
 
-    >>> style_transfer(network, "tubingen.jpg", "starry_night.jpg", size=640).save("styled.png")
+    >>> convscope.style_transfer(network, "coffee", "astronaut", size=128, steps=20).save("styled.png")
 
     InputError for settings, layers and sizes that cannot be, and for losses that no picture comes out of.
     """

@@ -84,8 +84,8 @@ def register_layer(
     Keras's order, under the names in `roles`, and those of its settings that it has keywords for; maps have their
     channels last.
 
-    >>> register_layer("Permute", lambda x, order: x.permute(order))
-    >>> register_layer("Lambda:to_bgr", lambda x: x.flip(-1))
+    >>> convscope.register_layer("Permute", lambda x, order: x.permute(order))
+    >>> convscope.register_layer("Lambda:to_bgr", lambda x: x.flip(-1))
     """
     if not isinstance(type_name, str) or isinstance(roles, str):
         raise InputError("a layer type is registered as register_layer('Type', function, roles=['weights'])")
