@@ -39,7 +39,7 @@ KERAS_CHECKS = {
     "reduction": "NumPy's of the same name; most in networks that Keras 3.15 saved",
     "recurrent": "torch's recurrent modules; Keras 3.15 and tf-keras 2.21",
     "resizing": "TensorFlow's own resizing, and Keras 3.15 and tf-keras 2.21 on it; PyTorch's where a model runs on it "
-    "or its `.h5` file says so (a `.keras` does not)",
+    "or its `.h5` file says so (a `.keras` does not: a line says so)",
     "shape": "torch and NumPy; Keras 3.15 and tf-keras 2.21",
     "volumes": "torch's; Keras 3.15",
     "words": "refused with a sentence: they read words, not pictures",

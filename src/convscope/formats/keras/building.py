@@ -17,6 +17,7 @@ from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, Wei
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.hdf5 import Dataset
 from convscope.formats.keras.configuration import stated_shape
+from convscope.formats.keras.engines import tell_of_engines
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
 from convscope.formats.keras.layers.shape import HIDES, MASK_READERS
 from convscope.formats.keras.layers.translation import CUT_HERE
@@ -88,6 +89,7 @@ def build_graph(
     given = {reference.layer: reference.layer for reference in model.inputs}
     outputs = building.add_model(model, given, (), CallIndex(0, 1))
     builder = building.builder
+    tell_of_engines(builder.operations, builder.shapes, dialect.backend)
     computed = [output for output in outputs if output not in builder.cut]
     ends = builder.ends() if builder.cut else ()
     return builder.graph(model.name, outputs=[*computed, *ends], channels_last=dialect.channels_last)

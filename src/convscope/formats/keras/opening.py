@@ -40,7 +40,7 @@ def open_keras(request: Request) -> NetworkParts:
     version = version or _stated_version(weights)
     dialect = Dialect(
         version=_major(version),
-        backend=_attribute(weights, "backend") or "tensorflow",
+        backend=_attribute(weights, "backend") or ("tensorflow" if _major(version) < 3 else ""),
         channels_last=channels_are_last(model),
         counts_corners=_APART_FROM_TENSORFLOW.fullmatch(version) is not None,
     )

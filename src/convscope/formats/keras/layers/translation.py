@@ -22,6 +22,7 @@ Numbers = NDArray[np.float32]
 class Dialect:
     """What depends on who made the model: Keras's version, the engine under it, and where it has the channels.
 
+    The engine is "" where nothing says it: only Keras 3 has several that are in use, and its own files do not tell.
     `counts_corners` says that pictures are enlarged as TensorFlow 1 did, pixel x of the output from x / scale.
     """
 
