@@ -28,13 +28,12 @@ ANSWERS = {
     "normalized:0": (131.036, [71, 127, 154, 148, 198, 199, 71]),
     "normed:0": (-293.217, [-670, -5520, -196, -1702, -917, -900, -683]),
     "multiplied": (2165.53, [168, 5032, 24955, 55, 364, 425, 870]),
+    "resized": (147.287, [149, 141, 68, 181, 110, 143, 148]),
     "scores": (-30121.2, [-36736, -33950, -12397, -37402]),
     "scores/small": (74.25, [7, 35, 255, 0]),
     "added": (-20933.3, [-21354, 115614, -257754, -13314, 32922, 34434, -48252]),
     "logits": (-7.12108, [-8.682266, -8.032257, -2.925042, -8.844769]),
 }
-# TensorFlow resizes with weights of seven bits.
-NEARLY = {"resized": (147.287, [149, 141, 68, 181, 110, 143, 148], 1)}
 ENDS = {
     "convolved/ends:0": -6.287053,
     "convolved/ends:1": 3.6524034,
@@ -57,15 +56,43 @@ def assert_answers(
 def test_every_op_on_codes_is_tensorflows(tmp_path: Path) -> None:
     network = convscope.open_network(on_codes().save(tmp_path / "codes.pb"))
     assert not network.graph.cut
-    names = [*ANSWERS, *NEARLY, *ENDS]
+    names = [*ANSWERS, *ENDS]
     found = network.activations(torch.from_numpy(X), *map(convscope.Address, names))
     assert_answers(found, ANSWERS)
-    for name, (mean, codes, step) in NEARLY.items():
-        row = found[name].reshape(-1)
-        np.testing.assert_allclose(row[:: len(row) // 7][:7], codes, rtol=0, atol=step, err_msg=name)
-        assert row.mean().item() == pytest.approx(mean, abs=step), name
     for name, end in ENDS.items():
         assert found[name].item() == pytest.approx(end, rel=1e-6), name
+
+
+# By type, align_corners and half_pixel_centers.
+RESIZED = {
+    ("DT_QUINT8", False, False): [0, 203, 114, 11, 3, 228, 151, 92, 80, 103],
+    ("DT_QUINT8", True, False): [0, 191, 136, 14, 3, 255, 254, 128, 33, 128],
+    ("DT_QUINT8", False, True): [50, 150, 120, 38, 22, 241, 207, 113, 58, 115],
+    ("DT_QUINT8", True, True): [100, 120, 110, 69, 44, 255, 254, 159, 17, 112],
+    ("DT_QINT32", False, False): [-699, 728, 85, -619, -678, 893, 355, -56, -136, 18],
+    ("DT_QINT32", True, False): [-699, 639, 252, -605, -678, 1085, 1080, 193, -470, 196],
+    ("DT_QINT32", False, True): [-349, 353, 136, -432, -549, 989, 751, 91, -294, 107],
+    ("DT_QINT32", True, True): [0, 140, 71, -214, -390, 1085, 1081, 414, -581, 85],
+}
+
+
+def test_maps_of_codes_are_resized_by_whole_numbers(tmp_path: Path) -> None:
+    """Exact weights are up to two codes off."""
+    x = np.float32([[0, 255, 17, 3], [200, 9, 130, 77], [255, 254, 1, 128]]).reshape(1, 3, 4, 1)
+    g = GraphWriter()
+    given = g.placeholder(shape=x.shape)
+    ends = [g.const(name, np.float32(end)) for name, end in (("low", -1), ("high", 2))]
+    size, same = g.const("size", [2, 5]), g.const("same", [3, 4])
+    g.node("QuantizedResizeBilinear", "kept", given, same, *ends, T="DT_QINT32", half_pixel_centers=True)
+    for at, (kind, corners, centers) in enumerate(RESIZED):
+        options = {"T": kind, "align_corners": corners, "half_pixel_centers": centers}
+        g.node("QuantizedResizeBilinear", f"at{at}", given, size, *ends, **options)
+    network = convscope.open_network(g.save(tmp_path / "maps.pb"), input_shape=x.shape)
+    for at, ((kind, _, _), expected) in enumerate(RESIZED.items()):
+        codes = torch.from_numpy(x if kind == "DT_QUINT8" else (x - 100) * 7)
+        found = network.activations(codes, f"at{at}", "kept")
+        assert found[f"at{at}"].flatten().tolist() == expected, (kind, at)
+        assert torch.equal(found["kept"], codes)
 
 
 # An even range's 0 lies right between codes 127 and 128: the last bit of a quotient decides, in each op by its own.

@@ -262,6 +262,7 @@ EXAMPLES = {
         kind: [([CODES, *ENDS], {}, {"bits": 8}), ([CODES, *ENDS], {}, {"bits": 8, "signed": True})]
         for kind in ("centered_codes", "range_of_codes")
     },
+    "resize_codes": [([(INPUT * 40).round()], {}, {"size": (3, 7), "centers": True})],
     "clip_codes": [([CODES, *ENDS], {}, {"most": 1.5}), ([CODES, *ENDS, positive(1)], {}, {})],
     "requantize": [
         ([CODES, *ENDS, -positive(1), positive(1, seed=1)], {}, {"bits_before": 8, "signed_before": False}),
@@ -772,6 +773,7 @@ NOT_DIFFERENTIABLE = {
     "add_bias_codes": None,
     **dict.fromkeys(("product_codes", "scaled_codes")),
     **dict.fromkeys(("normalize_codes", "batch_norm_codes", "whole_codes", "joint_end", "sum_end")),
+    "resize_codes": None,
     "divide_or_zero": {1},  # it jumps at 0
     "quantize_range": None,
     "round_to_range": None,
@@ -866,6 +868,7 @@ GIVES_UP_THE_LAYOUT = {
     "reshape",
     "resize",
     "resize_area",
+    "resize_codes",
     "resize_corners",
     "reverse_sequences",
     "roi_align",

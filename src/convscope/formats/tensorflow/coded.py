@@ -146,7 +146,7 @@ _APART: Mapping[str, Callable[[Node], Parts]] = {
     "QuantizedMaxPool": _passing(1, 1),
     "QuantizedAvgPool": _rounded("AvgPool", 1),
     "QuantizedReshape": _passing(2, 2),
-    "QuantizedResizeBilinear": _rounded("ResizeBilinear", 2),
+    "QuantizedResizeBilinear": _passing(2, 2),
     "Requantize": _passing(5, 3),
     "QuantizeDownAndShrinkRange": _shrunk,
     "QuantizedConv2D": _products,

@@ -13,9 +13,11 @@ from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.constants import Array, folds
 from convscope.formats.tensorflow.fused_codes import FILTER_TYPE, INPUT_TYPE
 from convscope.formats.tensorflow.node import Node
+from convscope.formats.tensorflow.ops.convolution import LAST
 from convscope.formats.tensorflow.tensors import CODES
-from convscope.formats.tensorflow.translation import Operands, translates
+from convscope.formats.tensorflow.translation import Operands, translates, whole_numbers
 from convscope.network.operations import OPERATIONS
+from convscope.network.operations.code_numbers import SUM_BITS
 from convscope.network.operations.ranges import dequantize_range
 
 Attributes = dict[str, Any]
@@ -111,7 +113,6 @@ _KINDS: dict[str, tuple[str, Callable[[Node], Attributes], int]] = {
     "ProductCodes": ("product_codes", _types_of_both, 1),
     "ScaledCodes": ("scaled_codes", _output_type, 1),
     "QuantizedAvgPool": ("whole_codes", lambda node: {"down": True}, 1),
-    "QuantizedResizeBilinear": ("whole_codes", lambda node: {}, 1),
 }
 
 
@@ -144,6 +145,19 @@ def _number_settings(node: Node, codes: Sequence[int], ends: Sequence[int]) -> A
     count = prod(ends)
     axis = next((at for at in (-1, -2) if count > 1 and len(codes) >= -at and codes[at] == count), None)
     return {**_own_type(node), "mode": mode, "narrow": mode == "SCALED", "axis": axis}
+
+
+@translates("QuantizedResizeBilinear")
+def _resized(operands: Operands) -> OperationPlan:
+    node = operands.node
+    attributes = {
+        **LAST,
+        "size": tuple(whole_numbers(operands, 1, "size")),
+        "corners": node.flag("align_corners"),
+        "centers": node.flag("half_pixel_centers"),
+        "resolution": 30 if _type(node, "T")[0] == SUM_BITS else 7,
+    }
+    return OperationPlan("resize_codes", [operands.value(0)], {}, attributes)
 
 
 @translates("QuantizedReluX")
