@@ -207,6 +207,50 @@ def test_numbers_become_tensorflows_codes(kind, mode, rounding, codes, ends, tmp
     np.testing.assert_allclose([low.item(), high.item()], ends, rtol=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["MIN_COMBINED", "SCALED"])
+def test_the_upper_end_of_32_bits_comes_out_as_the_lowest_code(mode, tmp_path: Path) -> None:
+    """It is 2**31 in single precision, one more than there are codes."""
+    g = GraphWriter()
+    given = g.placeholder(shape=(1, 2, 2, 2))
+    g.node("QuantizeV2", "codes", given, *limits(g, -0.5, 0.5), T="DT_QINT32", mode=mode)
+    (found,) = answers(g, tmp_path, "codes:0")
+    assert found.tolist()[-3:] == [-(2.0**31)] * 3  # those above the range
+    assert 0 < found[4] < 2.0**30
+
+
+def test_a_range_below_0_has_code_0_where_there_is_no_sign(tmp_path: Path) -> None:
+    g = GraphWriter()
+    options = {"T": "DT_QUINT8", "mode": "SCALED", "narrow_range": True}
+    g.node("QuantizeV2", "codes", g.placeholder(shape=(1, 2, 2, 2)), *limits(g, -3.0, -1.0), **options)
+    found, low = answers(g, tmp_path, "codes:0", "codes:1")
+    assert (
+        found.tolist() == [0.0] * 4 + [255.0] * 4 and low.item() == 0
+    )  # what is above 0 is beyond the last code
+
+
+def test_filters_may_be_coded_in_the_graph(tmp_path: Path) -> None:
+    """The code of 0 in this range is 83; the filter is the picture."""
+    codes = np.array(QUANTIZED[1][3])
+    g = GraphWriter()
+    options = {"T": "DT_QUINT8", "mode": "MIN_FIRST"}
+    ends = limits(g, -1.3, 2.7)
+    numbers = g.node("Identity", "numbers", g.const("stored", np.float32(X).reshape(2, 2, 2, 1)))
+    for name, read in (("coded", g.placeholder(shape=(1, 2, 2, 2))), ("filters", numbers)):
+        g.node("QuantizeV2", name, read, *ends, **options)
+    types = {"T": None, "Tinput": "DT_QUINT8", "Tfilter": "DT_QUINT8", "out_type": "DT_QINT32"}
+    g.node(
+        "QuantizedConv2D", "sum", "coded", "filters", "coded:1", "coded:2", "filters:1", "filters:2",
+        strides=[1, 1, 1, 1], padding="VALID", **types,
+    )  # fmt: skip
+    network = convscope.open_network(g.save(tmp_path / "graph.pb"), input_shape=(1, 2, 2, 2))
+    assert not network.graph.cut
+    found = network.activations(torch.tensor(X).reshape(1, 2, 2, 2), "sum", "sum/high")
+    assert found["sum"].item() == ((codes - 83) ** 2).sum()
+    assert found["sum/high"].item() == pytest.approx((4 / 255) ** 2 * 2**31, rel=1e-5)
+    weight = network.parameters["sum/filters"]
+    np.testing.assert_array_equal(weight.reshape(2, 4).T.ravel(), codes - 83)
+
+
 @pytest.mark.parametrize(("bits", "narrow", "low", "high", "expected"), FAKE)
 def test_fake_quantization_moves_its_ends_as_tensorflow_does(
     bits, narrow, low, high, expected, tmp_path: Path

@@ -365,7 +365,7 @@ def _dequantize(node: Node, inputs: Sequence[Array]) -> Array:
 
 
 def code_settings(node: Node) -> dict[str, Any]:
-    """Return the keywords of `dequantize_range` and `quantize_range` that a node states."""
+    """Return the keywords of `dequantize_range` that a node states."""
     bits, signed = CODES[node.text("T", "DT_QUINT8")]
     axis = node.integer("axis", -1)
     return {
@@ -374,4 +374,13 @@ def code_settings(node: Node) -> dict[str, Any]:
         "signed": signed,
         "narrow": node.flag("narrow_range"),
         "axis": None if axis < 0 else axis,
+    }
+
+
+def quantize_settings(node: Node) -> dict[str, Any]:
+    """Return the keywords of `quantize_range` that a node states."""
+    return {
+        **code_settings(node),
+        "to_even": node.text("round_mode", "HALF_AWAY_FROM_ZERO") == "HALF_TO_EVEN",
+        "widen": node.number("ensure_minimum_range", 0.01),
     }

@@ -15,6 +15,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index
 from convscope.network.operations.code_numbers import (
+    SUM_BITS,
     code_limits,
     codes_of,
     numbers_of,
@@ -54,7 +55,7 @@ def quantize_range(
     if mode == "SCALED":
         first += narrow
         scale = _finest(first, last, least, most)
-        least, most = quotient(first, scale), quotient(last, scale)
+        least, most = (_flushed(quotient(end, scale)) for end in (first, last))
     a, b = _along(least, input, axis), _along(most, input, axis)
     if mode == "MIN_FIRST":
         return codes_of(input, a, b, bits, signed), least, most
@@ -65,7 +66,12 @@ def quantize_range(
     else:
         places = inside * _along(scale, input, axis)
     codes = straight_through(places, torch.round if to_even else half_away)
-    return codes.clamp(*code_limits(bits, signed)), least, most
+    lowest, highest = code_limits(bits, signed)
+    if (
+        bits == SUM_BITS
+    ):  # the highest is 2**31 in single precision, which has no code: it comes out as the lowest
+        return torch.where(codes.float() >= highest, torch.full_like(codes, lowest), codes), least, most
+    return codes.clamp(lowest, highest), least, most
 
 
 @operation(sees="first")
@@ -130,6 +136,11 @@ def round_by_largest(input: Tensor, *, axis: int = -1, steps: int = 127) -> Tens
     largest = input.detach().abs().amax(axis_index(axis, input), keepdim=True)
     scale = quotient(steps, largest + 1e-7)
     return straight_through(input * scale, torch.round).clamp(-steps, steps) / scale
+
+
+def _flushed(ends: Tensor) -> Tensor:
+    """TensorFlow takes numbers with fewer bits than usual, as 1 over the largest one, for 0."""
+    return torch.where(ends.abs() < torch.finfo(ends.dtype).tiny, torch.zeros_like(ends), ends)
 
 
 def _half_up(values: Tensor) -> Tensor:

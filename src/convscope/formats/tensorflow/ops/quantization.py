@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.tensorflow.constants import code_settings
+from convscope.formats.tensorflow.constants import code_settings, quantize_settings
 from convscope.formats.tensorflow.translation import Operands, translates, whole_numbers
 
 
@@ -35,13 +35,7 @@ def _dequantize(operands: Operands) -> OperationPlan:
 @translates("QuantizeV2")
 def _quantize(operands: Operands) -> OperationPlan:
     """Three outputs: the codes, and the lowest and the highest number they stand for."""
-    node = operands.node
-    attributes = {
-        **code_settings(node),
-        "to_even": node.text("round_mode", "HALF_AWAY_FROM_ZERO") == "HALF_TO_EVEN",
-        "widen": node.number("ensure_minimum_range", 0.01),
-    }
-    return OperationPlan("quantize_range", _all(operands), {}, attributes, 3)
+    return OperationPlan("quantize_range", _all(operands), {}, quantize_settings(operands.node), 3)
 
 
 @translates("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4")
