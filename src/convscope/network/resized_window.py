@@ -47,6 +47,10 @@ def _as_resize(operation: Operation) -> dict[str, Any] | None:
     match operation.kind:
         case "resize":
             return attributes
+        case "resize_codes":
+            corners, centers = attributes.get("corners"), attributes.get("centers")
+            coordinates = "half_pixel" if centers else "align_corners" if corners else "asymmetric"
+            return None if corners and centers else {"interpolation": "linear", "coordinates": coordinates}
         case "resize_corners" if not any(attributes.get("crop", ())):
             return {"interpolation": "linear", "coordinates": "align_corners"}
         case "depth_to_space" | "space_to_depth":
