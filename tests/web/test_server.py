@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import requests
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
@@ -497,25 +497,59 @@ def test_a_dream_that_is_stopped_keeps_its_picture_and_goes_on(server: Server, p
     np.testing.assert_array_equal(again, pixels)
 
 
-def test_live_frames_light_the_red_detector(server: Server) -> None:
-    pixels = Image.fromarray(plain_picture((0.95, 0.1, 0.1), 64)).resize((64, 48)).convert("RGBA").tobytes()
-    asked = json.dumps({"layer": "conv2", "width": 64, "height": 48})
+@pytest.mark.parametrize("encoding", ["rgba", "jpeg"])
+def test_live_frames_light_the_red_detector(server: Server, encoding: str) -> None:
+    image = Image.fromarray(plain_picture((0.95, 0.1, 0.1), 64)).resize((64, 48))
+    said = {"layer": "conv2", "width": 64, "height": 48, "encoding": encoding}
+    frame = image.convert("RGBA").tobytes() if encoding == "rgba" else saved(image)
     with socket_to(server, "api/live") as opened:
-        opened.send(asked)
-        opened.send(pixels)
-        grid = grid_of(opened.recv(timeout=60))
+
+        def told(what: object, sent: bytes = frame) -> bytes:
+            opened.send(json.dumps(what))
+            opened.send(sent)
+            answer = opened.recv(timeout=60)
+            assert isinstance(answer, bytes)
+            return answer
+
+        grid = grid_of(told(said))
         assert grid["high"].argmax() == 0
         assert grid["says"][0]["label"] == "red"
-        for nonsense in (b"no frame", pixels[:-4], "[" * 9, "7"):
+        for nonsense in (b"no frame", frame[: len(frame) // 2], b"", "[" * 9, "7"):
             opened.send(nonsense)
             assert "error" in header_of(opened.recv(timeout=60))
-        for height in (-48, 0, "48", 48.0, None, True):
-            opened.send(json.dumps({"layer": "conv2", "width": 64, "height": height}))
-            opened.send(pixels)
-            assert "a frame of 64" in header_of(opened.recv(timeout=60))["error"]
-        opened.send(asked)
-        opened.send(pixels)
-        assert grid_of(opened.recv(timeout=60))["layer"] == "conv2"
+        for height in (-48, 0, "48", 48.0, None, True, 47):
+            assert "a frame of 64" in header_of(told({**said, "height": height}))["error"]
+        other = {"rgba": "jpeg", "jpeg": "rgba"}[encoding]
+        for wrong in (other, "png", None, ["jpeg"]):
+            assert "frame" in header_of(told({**said, "encoding": wrong}))["error"]
+        assert grid_of(told(said))["layer"] == "conv2"
+
+
+def test_a_frame_that_is_a_file_is_read_without_its_profile_and_within_bounds(server: Server) -> None:
+    """A canvas is sRGB whatever profile its browser writes; green where the profile swaps red and green is green."""
+    said = {"layer": "conv2", "width": 32, "height": 32, "encoding": "jpeg"}
+    green, huge = Image.fromarray(plain_picture((0.1, 0.9, 0.1))), Image.new("L", (5100, 5100))
+    with socket_to(server, "api/live") as opened:
+        for frame, size in ((saved(green, icc_profile=swapped_profile()), 32), (saved(huge), 5100)):
+            opened.send(json.dumps({**said, "width": size, "height": size}))
+            opened.send(frame)
+            answer = opened.recv(timeout=60)
+            if size == 32:
+                assert grid_of(answer)["high"].argmax() == 1
+            else:
+                assert "5,100 x 5,100" in header_of(answer)["error"]
+
+
+def saved(image: Image.Image, **how: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=95, **how)
+    return file.getvalue()
+
+
+def swapped_profile() -> bytes:
+    """sRGB's profile whose red is called green, and the other way round."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
 
 
 def test_twenty_viewers_at_once_each_with_a_picture_of_their_own(server: Server) -> None:

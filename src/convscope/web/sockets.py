@@ -10,13 +10,11 @@ from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
 
-import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from convscope.errors import ConvscopeError, InputError
-from convscope.pictures.photograph import Photograph, open_photograph
+from convscope.errors import ConvscopeError
+from convscope.web.frames import photograph_of
 from convscope.web.messages import packed
-from convscope.web.picture_store import LARGEST
 from convscope.web.renderings import JOBS, STOPPED, Message, Messages
 from convscope.web.session import Session
 from convscope.web.worker import Job, TooBusy
@@ -139,8 +137,8 @@ class _Desk:
 async def live(session: Session, socket: WebSocket) -> None:
     """Answer camera frames: text says what to look at (``layer``, ``unit``, ``view``, ``units``), bytes are a frame.
 
-    A frame is ``width`` times ``height`` pixels of RGBA: a JPEG's profile alone took longer to read than a small
-    network to run. One answer a frame, a grid with what the network says of it; the page sends the next frame after it.
+    The text says what the frame's bytes are, too (`photograph_of`). One answer a frame, a grid with what the network
+    says of it; the page sends the next frame after it.
     """
     await socket.accept()
     viewer, wanted = f"live {id(socket)}", dict[str, Any]()
@@ -150,26 +148,13 @@ async def live(session: Session, socket: WebSocket) -> None:
                 if message.get("text"):
                     wanted = dict(json.loads(message["text"]))
                     continue
-                frame = _photograph_of(message["bytes"], wanted)
+                frame = await asyncio.to_thread(photograph_of, message["bytes"], wanted)
                 answer = await asyncio.wrap_future(
                     session.worker.ask(viewer, partial(session.frame, frame, wanted))
                 )
             except (ConvscopeError, TooBusy, KeyError, ValueError, TypeError) as error:
                 answer = packed({"error": in_words(error)})
             await socket.send_bytes(answer)
-
-
-def _photograph_of(frame: bytes, wanted: Mapping[str, Any]) -> Photograph:
-    """Return a frame as a picture; InputError where it is not of the size that was said."""
-    width, height = wanted.get("width"), wanted.get("height")
-    if not (
-        isinstance(width, int) and isinstance(height, int) and width > 0 and 4 * width * height == len(frame)
-    ):
-        raise InputError(
-            f"a frame of {width} × {height} pixels is 4 bytes each, RGBA, not {len(frame):,} bytes"
-        )
-    pixels = np.frombuffer(frame, np.uint8).reshape(height, width, 4)
-    return open_photograph(pixels[:, :, :3], maximum_pixels=LARGEST)
 
 
 def in_words(error: BaseException) -> str:

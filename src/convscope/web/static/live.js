@@ -16,6 +16,8 @@ const A_PICTURE = 1000; // milliseconds that each picture of a folder stays, at 
 /** What the network sees of the frame that was sent last. */
 export const shown = element("canvas", { hidden: true, role: "img", "aria-label": "The frame as the network sees it" });
 const READ = { willReadFrequently: true };
+/** How frames are sent: as pixels on this machine, as a file over a network, which others share (`photograph_of`). */
+const ENCODING = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? "rgba" : "jpeg";
 /** A frame that is answered and one that was just sent. */
 const frames = [element("canvas"), element("canvas")];
 /** @type {(grid: any) => void} */
@@ -62,13 +64,13 @@ export function frameSocket() {
   socket.binaryType = "arraybuffer";
   socket.onmessage = (event) => done(unpack(event.data));
   return {
-    /** Send a frame (a canvas's pixels) with what is shown now; an answer that is an error is thrown. */
+    /** Send a frame (a canvas) with what is shown now; an answer that is an error is thrown. */
     ask: async (frame) => {
-      const { width, height } = frame, { data } = frame.getContext("2d", READ).getImageData(0, 0, width, height);
+      const { width, height } = frame, data = await encoded(frame);
       if (socket.readyState !== WebSocket.OPEN) await opened;
       if (gone) throw gone;
       const answer = new Promise((resolve, reject) => ((done = resolve), (failed = reject))), view = state.backward === "off" ? null : state.backward;
-      socket.send(JSON.stringify({ layer: state.layer, unit: state.pinned || unitAddress(), view, units: state.units, width, height }));
+      socket.send(JSON.stringify({ layer: state.layer, unit: state.pinned || unitAddress(), view, units: state.units, width, height, encoding: ENCODING }));
       socket.send(data);
       const message = await answer;
       if (message.header.error) throw new Error(message.header.error);
@@ -76,6 +78,12 @@ export function frameSocket() {
     },
     close: () => socket.close(),
   };
+}
+
+/** @returns {Promise<BufferSource | Blob>} a canvas as it is sent */
+async function encoded(canvas) {
+  if (ENCODING === "rgba") return canvas.getContext("2d", READ).getImageData(0, 0, canvas.width, canvas.height).data;
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
 }
 
 /** Open the camera, or what is given: a film's file, or pictures' files. Or close it. */
