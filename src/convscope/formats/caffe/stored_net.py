@@ -26,6 +26,8 @@ from convscope.network.parameters import Shape
 
 _PASSING = ("identity", "split")  # kinds that hand on what they read: Dropout, Split
 _OF_TRAINING = ("of_batch", "copies", "parts")  # what may differ, though the weights are the same
+_COUNTED = ("bottom", "top", "param")  # of which a layer computes by how many there are, whatever they say
+_NOT_SETTINGS = (*_COUNTED, "name", "phase", "include", "exclude")
 _PER_AXIS = ("kernel", "stride", "padding", "dilation")
 _MOST_TOLD = 3
 _DATA = 0  # the number of what comes from data alone
@@ -170,7 +172,7 @@ def _plan(layer: Message) -> OperationPlan | None:
 
 
 def _differing_settings(layer: Message, other: Message, shape_read: ShapeRead) -> Iterator[str]:
-    if _is_a_forks(other):
+    if _read_alike(layer, other) or _is_a_forks(other):
         return
     layer, other = layer.copy(), other.copy()
     _leave_out_forks(layer, other)
@@ -214,6 +216,17 @@ def _leave_out_forks(layer: Message, stored: Message) -> None:
     for field, value in layer.fields():
         if field.message and not field.repeated:
             _leave_out_forks(value, stored.ensure(field.name))
+
+
+def _read_alike(layer: Message, other: Message) -> bool:
+    """Whether two layers say the same, so that they need not be translated to be compared."""
+    if any(len(getattr(layer, name)) != len(getattr(other, name)) for name in _COUNTED):
+        return False
+    settings, others = (
+        {field.name: value for field, value in one.fields() if field.name not in _NOT_SETTINGS}
+        for one in (layer, other)
+    )
+    return settings == others
 
 
 def _method(kind: str) -> str:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,9 +57,10 @@ class Message:
 
     def fields(self) -> Iterator[tuple[Field, Any]]:
         """Yield every field that is set, with its value, in the order of the field numbers."""
-        for name, field in self._type.fields.items() if self._values else ():
-            if name in self._values and self.has(name):
-                yield field, self._values[name]
+        kinds = self._type.fields
+        for field in sorted((kinds[name] for name in self._values), key=attrgetter("number")):
+            if self.has(field.name):
+                yield field, self._values[field.name]
 
     def ensure(self: Kind, name: str) -> Kind:
         """Return the message in that field, making an empty one there first when it is absent."""
