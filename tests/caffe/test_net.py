@@ -644,3 +644,26 @@ class TestRealNetworks:
         np.testing.assert_allclose(
             gradient.ravel()[places], found, rtol=1e-3, atol=1e-4 * abs(gradient).max()
         )
+
+
+def test_what_scripts_reach_for_underneath(tmp_path):
+    """Places in the list of blobs, in-place tops and Caffe's own splits included; two losses without named tops."""
+    net = caffe.Net(written(tmp_path, CHAIN), caffe.TEST)
+    assert list(zip(net._blob_names, net._blobs, strict=True)) == list(net.blobs.items())
+    assert [net._blob_names[place] for place in net._inputs] == net.inputs == ["data"]
+    assert [net._blob_names[place] for place in net._outputs] == net.outputs == ["sum"]
+    for index, name in enumerate(net._layer_names):
+        for ids, names in ((net._top_ids, net.top_names), (net._bottom_ids, net.bottom_names)):
+            assert [net._blob_names[place] for place in ids(index)] == names[name]
+    relu = net._layer_names.index("relu")
+    assert net._top_ids(relu) == net._bottom_ids(relu) == net._top_ids(relu - 1)
+    for index in (-1, len(net.layers)):
+        with pytest.raises(InputError, match=f"the net has layers 0 to {len(net.layers) - 1}, not {index}"):
+            net._top_ids(index)
+    losses = SMALL.replace('top: "loss"', "") + (
+        'layer { name: "other" type: "EuclideanLoss" bottom: "ip_blob" bottom: "ip_blob" }'
+    )
+    net = caffe.Net(written(tmp_path, losses), caffe.TRAIN)
+    assert net._blob_names[-2:] == ["(automatic)"] * 2
+    assert net._top_ids(len(net.layers) - 1) == [len(net._blobs) - 1] != net._top_ids(len(net.layers) - 2)
+    assert caffe.pycaffe.Net is caffe.Net

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.caffe import coord_map, draw, imagenet, io, net_spec, proto
+from convscope.caffe import coord_map, draw, imagenet, io, net_spec, proto, pycaffe
 from convscope.caffe.blob import Blob
 from convscope.caffe.classifier import Classifier
 from convscope.caffe.detector import Detector
@@ -91,6 +91,7 @@ __all__ = [
     "net_spec",
     "params",
     "proto",
+    "pycaffe",
     "register_layer",
     "set_device",
     "set_mode_cpu",

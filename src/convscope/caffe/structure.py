@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from convscope.caffe.blob import Blob
 from convscope.caffe.construction import AUTOMATIC, loss_weights, make_layer, with_tops
 from convscope.caffe.layer import Layer
-from convscope.errors import NetworkFileError
+from convscope.errors import InputError, NetworkFileError
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.rules import insert_splits
 from convscope.formats.caffe.weights import Blob as LearnedBlob
@@ -103,8 +103,43 @@ class Structure:
         return [layer.name for layer in self.layers]
 
     @property
+    def _named_blobs(self) -> list[tuple[str, Blob]]:
+        """Every blob with its name, in the order they are made; tops called ``(automatic)`` may be several."""
+        named: dict[int, tuple[str, Blob]] = {}
+        for definition, top in zip(self._definitions, self._tops, strict=True):
+            for name, blob in zip(definition.top, top, strict=True):
+                named.setdefault(id(blob), (name, blob))
+        return list(named.values())
+
+    @property
+    def _blobs(self) -> list[Blob]:
+        return [blob for _, blob in self._named_blobs]
+
+    @property
     def _blob_names(self) -> list[str]:
-        return list(self.blobs)
+        return [name for name, _ in self._named_blobs]
+
+    @property
+    def _inputs(self) -> list[int]:
+        return [self._blob_names.index(name) for name in self.inputs]
+
+    @property
+    def _outputs(self) -> list[int]:
+        return [self._blob_names.index(name) for name in self.outputs]
+
+    def _top_ids(self, layer: int) -> list[int]:
+        """Return the places in `_blobs` of what a layer, by its index, writes."""
+        return self._ids(self._tops, layer)
+
+    def _bottom_ids(self, layer: int) -> list[int]:
+        """Return the places in `_blobs` of what a layer, by its index, reads."""
+        return self._ids(self._bottoms, layer)
+
+    def _ids(self, blobs: Sequence[Sequence[Blob]], layer: int) -> list[int]:
+        if not 0 <= layer < len(blobs):
+            raise InputError(f"the net has layers 0 to {len(blobs) - 1}, not {layer}")
+        places = {id(blob): place for place, blob in enumerate(self._blobs)}
+        return [places[id(blob)] for blob in blobs[layer]]
 
     @property
     def layer_dict(self) -> OrderedDict[str, Layer]:
