@@ -87,12 +87,16 @@ def test_maps_of_codes_are_resized_by_whole_numbers(tmp_path: Path) -> None:
     for at, (kind, corners, centers) in enumerate(RESIZED):
         options = {"T": kind, "align_corners": corners, "half_pixel_centers": centers}
         g.node("QuantizedResizeBilinear", f"at{at}", given, size, *ends, **options)
+        g.node("ResizeBilinear", f"numbers{at}", given, size, **options)
     network = convscope.open_network(g.save(tmp_path / "maps.pb"), input_shape=x.shape)
-    for at, ((kind, _, _), expected) in enumerate(RESIZED.items()):
+    for at, ((kind, corners, centers), expected) in enumerate(RESIZED.items()):
         codes = torch.from_numpy(x if kind == "DT_QUINT8" else (x - 100) * 7)
         found = network.activations(codes, f"at{at}", "kept")
         assert found[f"at{at}"].flatten().tolist() == expected, (kind, at)
         assert torch.equal(found["kept"], codes)
+        if (corners, centers) != (True, True):
+            fields = [network.layers[f"{name}{at}"].receptive_field for name in ("at", "numbers")]
+            assert fields[0] == fields[1]
 
 
 # An even range's 0 lies right between codes 127 and 128: the last bit of a quotient decides, in each op by its own.
