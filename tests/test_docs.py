@@ -134,6 +134,8 @@ def wrong_usage(command: str) -> str:
         for parameter in found.params:
             if isinstance(parameter.type, click.Choice) and isinstance(given.get(parameter.name), str):
                 parameter.type.convert(given[parameter.name], parameter, context)
+    except click.BadOptionUsage:  # a sentence may name an option without its value
+        return ""
     except click.UsageError as error:
         return error.format_message()
     return f"too many words: {left}" if left else ""
