@@ -34,10 +34,11 @@ WITH_EXAMPLES = {
     "reduce",
     "reshape",
 }
-WITH_EXAMPLES |= {"squared_difference", "squeeze", "initializer"}
+WITH_EXAMPLES |= {"squared_difference", "squeeze", "initializer", "stretch_contrast"}
+WITH_EXAMPLES |= {"adjust_colors", "hsv_to_rgb", "rgb_to_hsv"}  # whose last axis is a color
 # Those on codes, which need the ends of ranges as further inputs.
 WITH_EXAMPLES |= {"centered_codes", "clip_codes", "requantize", "products", "product_codes", "scaled_codes"}
-WITH_EXAMPLES |= {"add_codes", "product_end", "sum_end", "joint_end"}
+WITH_EXAMPLES |= {"add_codes", "add_bias_codes", "product_end", "sum_end", "joint_end"}
 RULED = {kind for kind, facts in KINDS.items() if facts.shape is not None}
 
 

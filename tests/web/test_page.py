@@ -613,7 +613,10 @@ def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_
     server.stop()
 
 
-def test_a_page_that_only_shows_says_so_and_has_what_was_made_before(browser: Any, tmp_path: Path) -> None:
+def test_a_page_that_only_shows_says_so_and_has_what_was_made_before(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))  # another test's may have more
     network = open_network(planted_files(tmp_path))
     feature_visualization(network, "conv2:0", progress=False)
     server = serve(network, [plain_picture((0.1, 0.9, 0.2))], permissions=Permissions(read_only=True))

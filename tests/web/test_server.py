@@ -326,7 +326,10 @@ def test_a_job_streams_and_its_last_word_is_its_end(server: Server, picture: str
     assert "could not be activated" in final["conv1:7"]["caption"]
 
 
-def test_what_was_made_once_is_there_for_every_later_server_and_nothing_else_is(tmp_path: Path) -> None:
+def test_what_was_made_once_is_there_for_every_later_server_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))  # another test's would have it
     network, job = planted_files(tmp_path), {"id": "a", "kind": "see", "addresses": ["conv2:0"]}
     query, seen = "api/kept?unit=conv2:0&unit=conv2:1", list[bytes]()
     for turn in range(2):
