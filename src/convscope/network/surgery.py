@@ -59,8 +59,7 @@ def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0
     inputs = inputs[:-1] if transposed else inputs[1:]
     weight = torch.randn(len(labels), *inputs, generator=random) * spread
     changes = {head.parameters["weight"]: weight.T.contiguous() if transposed else weight}
-    bias_names = [head.parameters[role] for role in ("bias",) if role in head.parameters]
-    for bias in [*bias_names, *(each.parameters["operand"] for each in biases)]:
+    for bias in filter(None, [head.parameters.get("bias"), *(each.parameters["operand"] for each in biases)]):
         shape = [len(labels) if size == count else size for size in shapes[bias]]
         changes[bias] = torch.full(shape, float(_rectified(network, head)))
     graph = replace(network.graph, parameters=network.graph.parameters.replaced(changes))

@@ -150,11 +150,20 @@ def propose_from_maps(
         large = (boxes[:, 2:] - boxes[:, :2] + 1 >= least).all(1) & (scores >= threshold)
         order = scores.sort(descending=True, stable=True).indices
         order = order[large[order]][: before if before > 0 else None]
-        most = after if after > 0 else -1
-        best = non_maximum_suppression(boxes, order.tolist(), overlap, pixel=1.0, most=most)
-        number = boxes.new_full((len(best), 1), picture)
-        found.append(torch.cat([number, boxes[best], scores[best][:, None]], 1))
-    rows = torch.cat(found)
+        best = non_maximum_suppression(
+            boxes, order.tolist(), overlap, pixel=1.0, most=after if after > 0 else -1
+        )
+        found.append(region_rows(picture, boxes[best], scores[best]))
+    return regions_and_scores(torch.cat(found), tops)
+
+
+def region_rows(picture: int, boxes: Tensor, scores: Tensor) -> Tensor:
+    """Return regions of a picture as rows of its number, four corners and a score."""
+    return torch.cat([boxes.new_full((len(boxes), 1), picture), boxes, scores[:, None]], 1)
+
+
+def regions_and_scores(rows: Tensor, tops: int) -> Tensor | tuple[Tensor, Tensor]:
+    """Return rows as Caffe's regions, with two `tops` their scores behind; one that is nothing where there are none."""
     regions = rows[:, :5] if len(rows) else rows.new_tensor([NOTHING])
     scored = rows if len(rows) else rows.new_zeros(1, 6)
     return regions[:, :, None, None] if tops == 1 else (regions[:, :, None, None], scored[:, :, None, None])

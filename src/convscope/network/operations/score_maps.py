@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.cascade_regions import NOTHING, Four
+from convscope.network.operations.cascade_regions import Four, region_rows, regions_and_scores
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.detection import non_maximum_suppression
 from convscope.network.operations.registry import operation
@@ -61,14 +61,9 @@ def propose_from_score_maps(
         backward = score.flip(0).sort(descending=True, stable=True).indices  # of equal ones the last is first
         order = len(score) - 1 - backward
         order = order[large[order]][: before if before > 0 else None]
-        most = after if after > 0 else -1
-        best = non_maximum_suppression(rows, order.tolist(), overlap, most=most)
-        number = rows.new_full((len(best), 1), picture)
-        found.append(torch.cat([number, rows[best], score[best][:, None]], 1))
-    together = torch.cat(found)
-    regions = together[:, :5] if len(together) else together.new_tensor([NOTHING])
-    scored = together if len(together) else together.new_zeros(1, 6)
-    return regions[:, :, None, None] if tops == 1 else (regions[:, :, None, None], scored[:, :, None, None])
+        best = non_maximum_suppression(rows, order.tolist(), overlap, most=after if after > 0 else -1)
+        found.append(region_rows(picture, rows[best], score[best]))
+    return regions_and_scores(torch.cat(found), tops)
 
 
 def _boxes(moves: Tensor, field: tuple[float, float], stride: int, limits: tuple[float, float]) -> Tensor:
