@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,9 @@ def test_ctrl_c_at_a_random_moment(command: str, tmp_path: Path) -> None:
             assert written.is_file(), said
             if written.suffix == ".png":
                 Picture.open(written)
-            else:
-                assert "Stopped by Ctrl-C" in written.read_text(encoding="utf-8")
+            else:  # where it came last of all, the page is whole
+                whole = said.endswith(f"interrupted: kept {path}\n")
+                assert whole != ("Stopped by Ctrl-C" in written.read_text(encoding="utf-8"))
         assert not list(tmp_path.glob(".*"))
 
 
@@ -129,6 +131,29 @@ def test_ctrl_c_where_python_ignores_what_is_raised_comes_again() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "interrupted: nothing was finished\n"
+
+
+def test_ctrl_c_that_what_is_called_keeps_for_itself_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of a report's last section, when nothing of the page is missing."""
+
+    @contextmanager
+    def pressed_at_the_end() -> Iterator[None]:
+        yield
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("convscope.report.content.shared_targets", pressed_at_the_end)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    made = tmp_path / "out.html"
+    try:
+        words = ["report", "builtin", "coffee", "--sections", "predictions", "-o", str(made)]
+        result = CliRunner().invoke(main, words)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.exit_code == 130
+    assert result.stderr.endswith(f"interrupted: kept {made}\n")
+    assert "Stopped by Ctrl-C" not in made.read_text(encoding="utf-8")
 
 
 def test_ctrl_c_at_the_very_end_leaves_at_once() -> None:

@@ -19,7 +19,7 @@ from convscope.cli.options import (
     weights_of,
 )
 from convscope.cli.pictures import pictures_named
-from convscope.cli.result_paths import explain, note, print_json, progress_bar
+from convscope.cli.result_paths import explain, interrupted, note, print_json, progress_bar
 from convscope.cli.runs import (
     FilmOptions,
     Technique,
@@ -216,7 +216,7 @@ def dream_film(
         except KeyboardInterrupt:
             if not frame_files.count():
                 raise
-            click.echo("interrupted: the film of the frames there are; --resume goes on", err=True)
+            interrupted("the film of the frames there are; --resume goes on")
             frames = frames or str(frame_files.folder)  # so that --resume can go on
     last = min(frame_count(seconds, fps), frame_files.count())
     path = write_frames(frame_files, output, fps, keep=frames is not None, last=last, quiet=as_json)

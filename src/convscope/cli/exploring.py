@@ -12,6 +12,7 @@ import click
 from convscope.cli.options import Opening, json_option, network_options
 from convscope.cli.pictures import pictures_named
 from convscope.cli.result_paths import explain, hint, print_json
+from convscope.cli.settings import settings
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -92,6 +93,7 @@ def explore(
     try:
         server.wait()
     except KeyboardInterrupt:
+        settings().told = True
         hint("the page is closed")
     finally:
         server.stop()

@@ -113,7 +113,7 @@ class ConvscopeGroup(click.Group):
                 raise _interrupted(options) from None
             raise _OneLine(_one_line(_what_to_do(error))) from error
         if options.interrupted:
-            raise click.exceptions.Exit(INTERRUPTED)
+            raise click.exceptions.Exit(INTERRUPTED) if options.told else _interrupted(options)
         return result
 
     def resolve_command(

@@ -190,13 +190,13 @@ def hint(words: str) -> None:
 
 def end_interrupted(kept: str) -> NoReturn:
     """Say what an interrupted command has kept, and end with Ctrl-C's exit status."""
-    click.echo(printable_lines(f"interrupted: {kept}\nthe same command goes on from there"), err=True)
+    interrupted(f"{kept}\nthe same command goes on from there")
     sys.exit(INTERRUPTED)
 
 
 def interrupted(words: str) -> None:
     """Say what Ctrl-C left, and see to it that the command ends with status 130."""
-    settings().interrupted = True
+    settings().interrupted = settings().told = True
     click.echo(printable_lines(f"interrupted: {words}"), err=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -13,10 +12,10 @@ import click
 
 from convscope.cli.options import RenamedOption
 from convscope.cli.result_paths import (
-    INTERRUPTED,
     file_name,
     folder_of,
     free,
+    interrupted,
     note,
     place,
     print_json,
@@ -157,7 +156,7 @@ def make_pictures(
     """
     require_pixels(output)
     folder = folder_of(output, len(sources))
-    rows, interrupted = list[dict[str, Any]](), False
+    rows: list[dict[str, Any]] = []
     for source in sources:
         history: list[Mapping[str, float]] = []
         outcome, frames = _run(technique, source, filming, history)
@@ -166,7 +165,7 @@ def make_pictures(
         outcome.picture.save(path) if as_json else save_picture(outcome.picture, path)
         rows.append({"path": str(path), "caption": outcome.picture.caption, **technique.facts(history)})
         if outcome.interrupted:
-            click.echo("interrupted: this is the picture as it was; --resume goes on", err=True)
+            interrupted("this is the picture as it was; --resume goes on")
         if frames is not None:
             write_frames(
                 frames,
@@ -177,13 +176,10 @@ def make_pictures(
                 quiet=as_json,
             )
         if outcome.interrupted:
-            interrupted = True
             break
         outcome.checkpoint.forget()
     if as_json:
         print_json(rows)
-    if interrupted:
-        sys.exit(INTERRUPTED)
 
 
 def _run(

@@ -22,7 +22,8 @@ _FILMS = (".gif", ".avif", ".mp4", ".webp")
 class Settings:
     """How much is said on stderr, whether files may be replaced, what was noted, written and read.
 
-    `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130.
+    `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130. `told` says
+    that stderr has said what was kept.
     `written` has for each result what lay there before: no clock tells whether it is new, a file server's may go wrong.
     """
 
@@ -30,6 +31,7 @@ class Settings:
     verbose: bool = False
     force: bool = False
     interrupted: bool = False
+    told: bool = False
     notes: list[str] = field(default_factory=list)
     written: dict[Path, FileState | None] = field(default_factory=dict)
     read: set[Path] = field(default_factory=set)

@@ -10,7 +10,7 @@ import click
 from convscope.attribution.registry import METHODS
 from convscope.cli.options import Opening, json_option, names, network_options
 from convscope.cli.pictures import pictures_named
-from convscope.cli.result_paths import explain, print_json, printable_lines
+from convscope.cli.result_paths import explain, interrupted, print_json, printable_lines
 
 
 @click.command()
@@ -63,4 +63,8 @@ def trust(
         explain(
             f"What the maps of {methods.replace(',', ', ')} are worth on {opened.name}, for {len(named):,} pictures, "
             f"by {measures.replace(',', ', ')} and {grids} grids at most, seed {seed}"
+        )
+    if not table.complete:
+        interrupted(
+            f"after {table.pictures:,} pictures and {table.grids:,} grids\nthe same command goes on from there"
         )
