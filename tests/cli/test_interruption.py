@@ -93,6 +93,15 @@ def test_ctrl_c_while_the_commands_are_imported() -> None:
     assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
 
 
+def test_ctrl_c_while_the_arguments_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "parse_args", pressed)
+    result = CliRunner().invoke(main, ["layers", "builtin"])
+    assert (result.exit_code, result.stderr) == (130, "interrupted: nothing was finished\n")
+
+
 def test_ctrl_c_while_torch_is_imported_raises_nothing_in_it(tmp_path: Path) -> None:
     """Its C++ code calls Python meanwhile, and ends the process with a core dump where that raises."""
     (tmp_path / "torch.py").write_text(

@@ -79,6 +79,13 @@ class ConvscopeGroup(click.Group):
         with lasting_streams(), _ctrl_c_given_back():
             return super().main(*arguments, **options)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read what stands before the command; click would end with 1 and "Aborted!" at Ctrl-C there."""
+        try:
+            return super().make_context(*arguments, **options)
+        except KeyboardInterrupt:
+            raise _interrupted(Settings()) from None
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command; exit 1 with one line for an error, 130 after Ctrl-C, whatever was kept of the work."""
         options = settings()
