@@ -486,17 +486,22 @@ class Network:
         return with_units(self, settings)
 
     @arguments_in_words
-    def explore(self, *pictures: Any, port: int = 0) -> Explorer:
+    def explore(self, *pictures: Any, port: int = 0, proxy: str | None = None) -> Explorer:
         """Serve the page on which every unit answers live, and return it; a notebook shows it in place.
 
         `pictures` are what it begins with. The page runs in this process and ends with it, or with ``.stop()``.
+        `proxy` is where the browser finds this machine's ports, if it is on another one: ``{port}`` stands for the
+        number. JupyterHub's proxy, and jupyter-server-proxy in the server of a notebook, are found without it; ``""``
+        is none. Behind one, viewers need the token that the address has. InputError for what is no address.
 
         >>> network.explore("cat.jpg")
         Explorer('http://127.0.0.1:41923/')
+        >>> network.explore("cat.jpg", port=8000, proxy="https://name-{port}.example.org/")
+        Explorer('http://127.0.0.1:8000/?token=...')
         """
         from convscope.web.notebook import explore  # the page stands on everything else
 
-        return explore(self, pictures, port=port)
+        return explore(self, pictures, port=port, proxy=proxy)
 
     def compile(self, **options: Any) -> Callable[..., Any]:
         """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
