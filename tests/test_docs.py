@@ -8,11 +8,10 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-import numpy
 import pytest
 from PIL import Image
 
@@ -235,7 +234,10 @@ NOT_RUN = {
     "segmentation",
     "token_maps",
     "extremal_perturbation",
+    "Network.compile",
+    "Network.explore",
 }
+WRAPPED = ("fget", "func", "__func__")  # a property's function, a cached property's, a class method's
 
 
 class WhereSomethingIsSaid(doctest.OutputChecker):
@@ -245,19 +247,39 @@ class WhereSomethingIsSaid(doctest.OutputChecker):
         return not want or super().check_output(want, got, optionflags)
 
 
+def texts(name: str, public: object) -> Iterator[tuple[str, str]]:
+    """Yield the docstring of a public name, and those of what is seen of a class or a module in the reference."""
+    yield name, inspect.getdoc(public) or ""
+    if inspect.ismodule(public):
+        for listed in public.__all__:
+            if callable(member := getattr(public, listed)):
+                yield from texts(f"{name}.{listed}", member)
+    elif inspect.isclass(public):
+        for member, found in vars(public).items():
+            function = next((f for at in WRAPPED if callable(f := getattr(found, at, None))), found)
+            if not member.startswith("_") and callable(function):
+                yield f"{name}.{member}", inspect.getdoc(function) or ""
+
+
 @pytest.mark.slow
 def test_examples_of_public_names_run_as_they_are_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Those of a class's members go on from its own, as they stand in the reference."""
     list(fetch_samples(tmp_path, ["textures/"]))
     monkeypatch.chdir(tmp_path)
-    names = {"convscope": convscope, "numpy": numpy, "network": convscope.open_network("builtin")}
-    finder, said = doctest.DocTestFinder(recurse=False), []
+    (prelude,) = re.findall(r"^```python\n(.*?)^```$", (DOCUMENTATION / "api.md").read_text(), re.M | re.S)
+    given: dict[str, object] = {}
+    exec(prelude, given)
     runner = doctest.DocTestRunner(
         WhereSomethingIsSaid(), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     )
+    said, parser = list[str](), doctest.DocTestParser()
     for name in sorted({*convscope.__all__} - NOT_RUN):
-        if not inspect.ismodule(getattr(convscope, name)):
-            for example in finder.find(getattr(convscope, name), name, globs=names):
-                runner.run(example, out=said.append)
+        names = given.copy()
+        for member, text in texts(name, getattr(convscope, name)):
+            if member not in NOT_RUN and ">>>" in text:
+                example = parser.get_doctest(text, names, member, None, None)
+                runner.run(example, out=said.append, clear_globs=False)
+                names = example.globs
     assert not said, "".join(said)

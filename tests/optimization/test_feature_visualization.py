@@ -179,3 +179,32 @@ def test_an_objective_and_settings_of_one_s_own_are_composed(network: Network) -
 def test_addresses_and_objectives_go_together(network: Network) -> None:
     one, other = feature_visualization(network, ["conv1:0", objectives.channel("conv1", 1)], size=32, steps=2)
     assert one.recipe.arguments["address"] == "conv1:0" and "What conv1:1 wants" in other.caption
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_an_objective_several_times_is_as_many_pictures_made_together(
+    network: Network, batch: int | None
+) -> None:
+    """From one channel to another over three pictures: a batch of two does not part them, and none is made once."""
+    between = objectives.interpolation(objectives.channel("conv1", 0), objectives.channel("conv1", 3))
+    targets = ["conv1:5", between, between, between, "conv1:5"]
+    pictures = feature_visualization(network, targets, size=32, steps=16, batch=batch)
+    assert len({picture.array.tobytes() for picture in pictures}) == 4
+    assert [picture.caption[: picture.caption.index(" wants")][-6:] for picture in pictures[1:4]] == [
+        f"{number} of 3" for number in (1, 2, 3)
+    ]
+    first = feature_visualization(network, objectives.channel("conv1", 0), size=32, steps=16)[0]
+    assert np.array_equal(pictures[1].array, first.array)  # the way begins with all of the one
+    shown = torch.cat([network.preprocess(picture.array) for picture in pictures[1:4]])
+    toward = network.activations(shown, "conv1")["conv1"][:, [0, 3]].mean((2, 3)).diff().flatten()
+    assert toward[0] < toward[1] < toward[2]
+    alone = feature_visualization(network, objectives.channel("conv1", 1), size=32, steps=2)[0]
+    twice = feature_visualization(network, 2 * [objectives.channel("conv1", 1)], size=32, steps=2)
+    assert np.array_equal(twice[0].array, alone.array) and not np.array_equal(twice[1].array, alone.array)
+
+
+def test_objectives_of_the_same_words_are_pictures_of_their_own(network: Network) -> None:
+    one, other = (objectives.channel("conv1", number).named("mine") for number in (0, 3))
+    pictures = feature_visualization(network, [one, other], size=32, steps=4)
+    assert np.array_equal(pictures[0].array, feature_visualization(network, one, size=32, steps=4)[0].array)
+    assert not np.array_equal(pictures[0].array, pictures[1].array)

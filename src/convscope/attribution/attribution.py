@@ -68,6 +68,9 @@ class Attribution(AsPicture):
         """Return the panels beside each other, with the words for all of it: of picture, map, colors, overlay, heat.
 
         Values beyond the `percentile` are clipped; `theme` is "light" or "dark".
+
+        >>> convscope.grad_cam(network, "coffee").picture(panels=["picture", "overlay"]).save("two.png")
+        PosixPath('two.png')
         """
         if panels is None and percentile is None and theme is None:
             return self._picture

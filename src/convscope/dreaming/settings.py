@@ -25,6 +25,10 @@ class DreamSettings:
     each border and enlarges the rest. ``clip`` keeps the values between black and white. An octave ends early with
     the step that finds the objective above ``stop_above``. ``back``: the result is brought to the picture's size.
     The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
+
+    >>> settings = presets.dream_preset("google-2015").settings
+    >>> settings.black, settings.white, settings.jitter
+    (0.0, 255.0, 32)
     """
 
     octaves: Octaves = field(default_factory=Octaves)

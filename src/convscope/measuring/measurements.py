@@ -61,7 +61,10 @@ class Measurements:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Measurements:
-        """Read what `save` or a ``folder=`` of `convscope.measure` holds; InputError where that is none."""
+        """Read what `save` or a ``folder=`` of `convscope.measure` holds; InputError where that is none.
+
+        >>> again = convscope.Measurements.open("textures.measurements/")
+        """
         return cls(Path(folder), MeasurementManifest.open(Path(folder)))
 
     @cached_property
@@ -82,22 +85,38 @@ class Measurements:
 
     @property
     def complete(self) -> bool:
-        """Whether every picture is through; shards of other machines may still be missing."""
+        """Whether every picture is through; shards of other machines may still be missing.
+
+        >>> found.complete
+        True
+        """
         return len(self._blocks) == self.manifest.blocks
 
     @cached_property
     def pictures(self) -> NDArray[np.int64]:
-        """The numbers (in the list) of the pictures that were measured, in order."""
+        """The numbers (in the list) of the pictures that were measured, in order.
+
+        >>> len(found.pictures)
+        36
+        """
         return np.concatenate([np.zeros(0, np.int64), *(pictures for pictures, _ in self._facts)])
 
     @cached_property
     def broken(self) -> dict[int, str]:
-        """Number to reason, of the pictures that could not be read."""
+        """Number to reason, of the pictures that could not be read.
+
+        >>> found.broken
+        {}
+        """
         return {index: reason for _, broken in self._facts for index, reason in broken.items()}
 
     @property
     def layers(self) -> dict[str, MeasuredLayer]:
-        """What was measured, by layer."""
+        """What was measured, by layer.
+
+        >>> found.layers["mixed4a"].channels
+        352
+        """
         layers = self.manifest.layers
         return {layer.name: layer for layer in layers if not self.chosen or layer.name in self.chosen}
 
@@ -106,11 +125,19 @@ class Measurements:
 
     @property
     def labels(self) -> list[str | None]:
-        """What each measured picture is called a picture of."""
+        """What each measured picture is called a picture of.
+
+        >>> sorted(set(found.labels))
+        ['brick', 'grass', 'gravel']
+        """
         return [self.manifest.pictures[index].label for index in self.pictures]
 
     def resolve(self, address: str | Address) -> Address:
-        """Return an address with its channel as a number; UnknownLayer where it was not measured."""
+        """Return an address with its channel as a number; UnknownLayer where it was not measured.
+
+        >>> found.resolve("prob:espresso").channel
+        8
+        """
         parsed = parse_address(address, self.layers) if isinstance(address, str) else address
         if parsed.layer not in self.layers:
             raise UnknownLayer(
@@ -128,7 +155,11 @@ class Measurements:
         return Address(parsed.layer, channel)
 
     def values(self, address: str | Address, by: By = "max") -> Values:
-        """Return what a unit answered to each measured picture (pictures,), or a layer (pictures, channels)."""
+        """Return what a unit answered to each measured picture (pictures,), or a layer (pictures, channels).
+
+        >>> found.values("mixed4a:42").shape, found.values("mixed4a").shape
+        ((36,), (36, 352))
+        """
         require_one_of("by", by, get_args(By))
         values: Values = self._read(self.resolve(address), by)
         return values
@@ -161,7 +192,12 @@ class Measurements:
         return {}
 
     def strongest(self, address: str | Address, by: By = "max", top: int = 9) -> list[Example]:
-        """Return the pictures that a unit answers most to, the strongest first, equal ones by their order."""
+        """Return the pictures that a unit answers most to, the strongest first, equal ones by their order.
+
+        >>> best = found.strongest("mixed4a:42", top=1)[0]
+        >>> best.path, round(best.value, 2)
+        ('textures/train/brick/12.png', 1.5)
+        """
         values = self.values(self._unit(address), by)
         return self._examples(self._unit(address), values, np.argsort(-values, kind="stable")[:top])
 
@@ -169,6 +205,9 @@ class Measurements:
         """Return the pictures whose answers are nearest to a share of the strongest one, the nearest first.
 
         A share of 0 takes the weakest of those above zero. A unit that answers to none has no bands.
+
+        >>> [example.label for example in found.band("mixed4a:42", 0.5)]
+        ['gravel', 'gravel', 'gravel']
         """
         unit = self._unit(address)
         values = self.values(unit, by)
@@ -179,17 +218,30 @@ class Measurements:
         return self._examples(unit, values, awake[np.argsort(distance, kind="stable")[:top]])
 
     def histogram(self, address: str | Address, by: By = "max", bins: int = 50) -> Histogram:
-        """Return how many pictures a unit answers how strongly to, from the weakest to the strongest."""
+        """Return how many pictures a unit answers how strongly to, from the weakest to the strongest.
+
+        >>> found.histogram("mixed4a:42", bins=5).counts
+        array([ 4,  4,  8, 16,  4])
+        """
         values = self.values(self._unit(address), by)
         return Histogram(*np.histogram(values[np.isfinite(values)].astype(np.float64), bins))
 
     def quantiles(self, address: str | Address, shares: Sequence[float], by: By = "max") -> Values:
-        """Return the values that these shares of the pictures stay below: (shares,), or (shares, channels)."""
+        """Return the values that these shares of the pictures stay below: (shares,), or (shares, channels).
+
+        >>> found.quantiles("mixed4a:42", [0.5, 0.9]).shape
+        (2,)
+        """
         quantiles: Values = np.quantile(self.values(address, by), shares, axis=0).astype(np.float32)
         return quantiles
 
     def firing(self, layer: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return for each channel of a layer the share of pictures, and of positions, with an answer above zero."""
+        """Return for each channel of a layer the share of pictures, and of positions, with an answer above zero.
+
+        >>> pictures, positions = found.firing("mixed4a")
+        >>> pictures.shape, bool((positions <= pictures).all())
+        ((352,), True)
+        """
         unit = self.resolve(layer)
         pictures = (self._read(Address(unit.layer), "max") > 0).mean(axis=0)
         index = self._index(unit.layer)
@@ -197,19 +249,31 @@ class Measurements:
         return pictures, fires / (len(self.pictures) * self.layers[unit.layer].positions)
 
     def lowest(self, layer: str) -> Values:
-        """Return the least that each channel of a layer answers anywhere."""
+        """Return the least that each channel of a layer answers anywhere.
+
+        >>> found.lowest("mixed4a").shape
+        (352,)
+        """
         index = self._index(self.resolve(layer).layer)
         lowest: Values = np.min([block.read(index, "lowest") for block in self._blocks], axis=0)
         return lowest
 
     def by_class(self, address: str | Address, by: By = "max") -> dict[str, float]:
-        """Return the mean of a unit's answers to the pictures of each class, the highest first."""
+        """Return the mean of a unit's answers to the pictures of each class, the highest first.
+
+        >>> list(found.by_class("mixed4a:42"))
+        ['brick', 'grass', 'gravel']
+        """
         values, labels = self.values(self._unit(address), by), np.array(self.labels, object)
         means = {str(one): float(values[labels == one].mean(dtype=np.float64)) for one in {*labels} - {None}}
         return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
 
     def alike(self, address: str | Address, by: By = "mean", top: int = 10) -> list[tuple[str, float]]:
-        """Return the units of the same layer whose answers go up and down with this one's, and Pearson's r of each."""
+        """Return the units of the same layer whose answers go up and down with this one's, and Pearson's r of each.
+
+        >>> found.alike("mixed4a:42", top=2)
+        [('mixed4a:28', 0.87...), ('mixed4a:177', 0.86...)]
+        """
         unit = self._unit(address)
         similarity = correlations(self.values(unit.layer, by), int(unit.channel or 0))
         order = np.argsort(-similarity, kind="stable")
@@ -217,7 +281,11 @@ class Measurements:
         return [(f"{unit.layer}:{index}", float(similarity[index])) for index in others[:top]]
 
     def survey(self, network: Network) -> Survey:
-        """Return the dead, rare, saturated and doubled units, and the confused classes, of the network measured."""
+        """Return the dead, rare, saturated and doubled units, and the confused classes, of the network measured.
+
+        >>> found.survey(network).pictures
+        36
+        """
         from convscope.measuring.survey import survey  # stands on this module
 
         return survey(self, network)
@@ -226,13 +294,20 @@ class Measurements:
         """Return the channels of a layer that tell a class of pictures from all others, and their names, `UnitName`.
 
         Channels that are not in it have no name. Of a unit's address it is about that channel alone.
+
+        >>> found.names("mixed4a")  # 36 pictures are too few to be sure of any
+        {}
         """
         from convscope.measuring.unit_name import unit_names  # stands on this module
 
         return unit_names(self, address, by)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Copy it into a folder, and return that; PictureError where the disk takes no more."""
+        """Copy it into a folder, and return that; PictureError where the disk takes no more.
+
+        >>> found.save("copy.measurements/")
+        PosixPath('copy.measurements')
+        """
         target = Path(folder)
         self.manifest.claim(target)
         for block in self._blocks:

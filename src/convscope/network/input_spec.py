@@ -121,7 +121,11 @@ class InputSpec:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of every field but the provenance: two specs with the same hash give the same inputs."""
+        """The hash of every field but the provenance: two specs with the same hash give the same inputs.
+
+        >>> spec.sha256 == spec.replace(because="a guess").sha256
+        True
+        """
         mean = np.asarray(self.mean, np.float32)
         scale = np.asarray(self.input_scale, np.float64).tolist()
         choices = (self.channel_order, self.layout, self.resize)
@@ -157,12 +161,20 @@ class InputSpec:
 
     @property
     def channels(self) -> int:
-        """How many channels the network's input has: 1 for GRAY, ``bands`` for BANDS, else 3."""
+        """How many channels the network's input has: 1 for GRAY, ``bands`` for BANDS, else 3.
+
+        >>> spec.channels
+        3
+        """
         return self.bands or (1 if self.channel_order == "GRAY" else 3)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """The tensor's shape: (crops, channels, height, width), or channels last for NHWC."""
+        """The tensor's shape: (crops, channels, height, width), or channels last for NHWC.
+
+        >>> spec.shape
+        (1, 3, 224, 224)
+        """
         height, width = self.size
         nchw = (self.crops, self.channels, height, width)
         return nchw if self.layout == "NCHW" else (self.crops, height, width, self.channels)
@@ -192,7 +204,11 @@ class InputSpec:
 
     @arguments_in_words
     def of_size(self, size: Size | int, *, because: str = "you", **changes: Any) -> InputSpec:
-        """Return a copy for pictures of another (height, width), of which as large a margin is cut off as now."""
+        """Return a copy for pictures of another (height, width), of which as large a margin is cut off as now.
+
+        >>> spec.of_size((299, 299)).shape
+        (1, 3, 299, 299)
+        """
         margin = (self.resize_size or max(self.size)) / max(self.size)
         return self.replace(because=because, size=size, resize_size=round(np.max(size) * margin), **changes)
 
@@ -202,6 +218,9 @@ class InputSpec:
 
         A mean picture of another size than the network's pictures counts as its average color, and the provenance
         says so.
+
+        >>> spec.with_mean(numpy.array([103.9, 116.8, 123.7]), because="mean.npy").provenance["mean"]
+        'mean.npy'
         """
         values = np.asarray(mean, np.float32)
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
@@ -214,7 +233,14 @@ class InputSpec:
 
     @arguments_in_words
     def to_tensor(self, picture: object) -> Tensor:
-        """Return a picture (anything `read_picture` reads) as the float tensor the network expects, shape `shape`."""
+        """Return a picture (anything `read_picture` reads) as the float tensor the network expects, shape `shape`.
+
+        >>> tensor = spec.to_tensor("coffee")
+        >>> tensor.shape, tensor.dtype
+        (torch.Size([1, 3, 224, 224]), torch.float32)
+
+        PictureError for what is no picture.
+        """
         if self.transform is not None:
             batch = transformed(self.transform, self._read(picture))[None]
             return batch if self.layout == "NCHW" else batch.movedim(1, -1).contiguous()
@@ -232,6 +258,9 @@ class InputSpec:
         """Return a picture's numbers resized and not cropped yet: (height, width, 3) in 0..1, or its bands.
 
         A frame is the frame of itself, which the network's crop of a picture need not be.
+
+        >>> network.input_spec.frame("coffee").shape
+        (80, 120, 3)
         """
         return self._resized(self._read(picture))
 
@@ -260,6 +289,9 @@ class InputSpec:
         """Return an input tensor as a picture, RGB (height, width, 3) in 0..1: `to_tensor` undone, but for the resize.
 
         A batch of several gives (batch, height, width, 3). Values that no picture has are clipped.
+
+        >>> spec.to_picture(spec.to_tensor("coffee")).shape
+        (224, 224, 3)
         """
         values = tensor.detach().cpu().float()
         channel_axis = -3 if self.layout == "NCHW" else -1
@@ -288,7 +320,8 @@ class InputSpec:
         network then has to expect, are scaled as they are. At another size than the network's own a mean picture counts
         as its average color. InputError where the mean or the scale is for another number of channels.
 
-        >>> network.activations(network.input_spec.from_rgb(torch.rand(8, 3, 224, 224)), "mixed4a")
+        >>> spec.from_rgb(torch.rand(8, 3, 224, 224)).shape
+        torch.Size([8, 3, 224, 224])
         """
         if rgb.shape[1] == 3 and self.channel_order == "BGR":
             rgb = rgb.flip(1)
@@ -301,7 +334,11 @@ class InputSpec:
         return values if self.layout == "NCHW" else values.movedim(1, -1)
 
     def to_rgb(self, tensor: Tensor) -> Tensor:
-        """Return an input tensor's pictures, not clipped: `from_rgb` undone. Gray ones keep their single channel."""
+        """Return an input tensor's pictures, not clipped: `from_rgb` undone. Gray ones keep their single channel.
+
+        >>> spec.to_rgb(spec.to_tensor("coffee")).shape
+        torch.Size([1, 3, 224, 224])
+        """
         values = tensor if self.layout == "NCHW" else tensor.movedim(-1, 1)
         mean, scale = self._linear(values)
         pixels = (values / scale + mean) / self.raw_scale
@@ -345,11 +382,20 @@ class InputSpec:
         return center_crop(np.moveaxis(mean, 0, 2), self.size)
 
     def describe(self) -> str:
-        """Return a table, one line a field: what the network expects, and where each value was found."""
+        """Return a table, one line a field: what the network expects, and where each value was found.
+
+        >>> print(spec.describe())
+        size           224 x 224 (height x width)  ...
+        channel_order  ...
+        """
         return words.table(self)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return (field, its value in words, where it was found) for what is done to a picture, in order."""
+        """Return (field, its value in words, where it was found) for what is done to a picture, in order.
+
+        >>> spec.rows()[0]
+        ('size', '224 x 224 (height x width)', ...)
+        """
         return [(name, text, self.provenance.get(name, GUESS)) for name, text in words.values(self)]
 
     def __str__(self) -> str:
@@ -358,7 +404,11 @@ class InputSpec:
 
     @property
     def note(self) -> str | None:
-        """One line where a guess decides the numbers that the network gets: what was guessed, and how to say it."""
+        """One line where a guess decides the numbers that the network gets: what was guessed, and how to say it.
+
+        >>> convscope.InputSpec((224, 224)).note
+        'nothing says how a picture becomes its input; guessed: RGB; 0..1 (...)'
+        """
         fields = (
             *(() if self.channel_order == "GRAY" else ("channel_order",)),
             *("raw_scale", "mean"),
@@ -373,5 +423,9 @@ class InputSpec:
 
     @property
     def guesses(self) -> dict[str, str]:
-        """Field to what is said of its value, for those that are guesses."""
+        """Field to what is said of its value, for those that are guesses.
+
+        >>> sorted(convscope.InputSpec((224, 224)).guesses)
+        ['channel_order', 'crops', 'input_scale', 'layout', 'mean', 'raw_scale', 'resize', 'size']
+        """
         return {name: reason for name, _, reason in self.rows() if reason.startswith(GUESS)}

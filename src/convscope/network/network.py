@@ -96,7 +96,11 @@ class Network:
 
     @property
     def name(self) -> str:
-        """The network's own name for itself, or its file's where it has none but its exporter's."""
+        """The network's own name for itself, or its file's where it has none but its exporter's.
+
+        >>> network.name
+        'builtin'
+        """
         return shown_name(self.graph.name, self.origin.source)
 
     @property
@@ -104,6 +108,9 @@ class Network:
         """What has to be known before its answers are believed, one line each: guesses about its input.
 
         `open_network` says them as it opens; a page or a ``--json`` repeats them.
+
+        >>> network.notes  # its file says all of it
+        ()
         """
         note = None if self.input_spec is None else self.input_spec.note
         return () if note is None else (f"{self.name}: {note}",)
@@ -113,6 +120,9 @@ class Network:
         """The hash of what it computes: its operations and its parameters' numbers, as they were opened.
 
         Worked out once, the first time it is asked for: about a second for a gigabyte of weights.
+
+        >>> len(network.sha256)
+        64
         """
         return graph_sha256(self.graph)
 
@@ -121,6 +131,9 @@ class Network:
         """The hash of everything that its answers to a picture depend on: `sha256` and the input spec's.
 
         What is kept of a network (pictures, measurements, unfinished dreams) is found again by it.
+
+        >>> network.identity == convscope.open_network("builtin").identity
+        True
         """
         spec = "" if self.input_spec is None else self.input_spec.sha256
         return sha256(f"{self.sha256} {spec}".encode()).hexdigest()
@@ -132,29 +145,50 @@ class Network:
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape | None]:
-        """The shape of every value, earlier in-place versions included, for the source's own input shape."""
+        """The shape of every value, earlier in-place versions included, for the source's own input shape.
+
+        >>> network.shapes["conv1"]
+        (1, 48, 40, 40)
+        """
         return MappingProxyType(infer_shapes(self.graph, self.graph.inputs))
 
     @arguments_in_words
     def shapes_at(self, size: Size, targets: Iterable[str]) -> dict[str, Shape | None]:
-        """Return the shape of every value up to `targets` for one picture of (height, width); see `infer_shapes`."""
+        """Return the shape of every value up to `targets` for one picture of (height, width); see `infer_shapes`.
+
+        >>> network.shapes_at((160, 160), ["mixed4a"])["mixed4a"]
+        (1, 352, 20, 20)
+        """
         return infer_shapes(self.graph, self.input_shapes(size), targets)
 
     @arguments_in_words
     def input_shapes(self, size: Size) -> dict[str, Shape]:
-        """Return the shapes of the inputs for one picture of (height, width)."""
+        """Return the shapes of the inputs for one picture of (height, width).
+
+        >>> network.input_shapes((160, 160))
+        {'input': (1, 3, 160, 160)}
+        """
         spec, (first, *others) = self.picture_spec, self.graph.inputs
         shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
         return {first: shape, **{name: self.graph.inputs[name] for name in others}}
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
-        """The layer table: name to Layer, in the order they run, inputs first."""
+        """The layer table: name to Layer, in the order they run, inputs first.
+
+        >>> layer = network.layers["mixed4a"]
+        >>> layer.kind, layer.shape, layer.receptive_field
+        ('Concat', (1, 352, 10, 10), ...)
+        """
         return MappingProxyType(layers_of(self.graph, self.shapes))
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """Parameter name (``conv1.weight``) to tensor, each loaded when asked for."""
+        """Parameter name (``conv1.weight``) to tensor, each loaded when asked for.
+
+        >>> network.parameters["conv1.weight"].shape
+        torch.Size([48, 3, 7, 7])
+        """
         return self.graph.parameters
 
     @arguments_in_words
@@ -163,6 +197,9 @@ class Network:
 
         Raises UnknownLayer, with the closest names, for a layer, channel, position or label that is not there, and
         UnsupportedLayer for a layer that is cut off (`Graph.cut`).
+
+        >>> network.resolve("prob:espresso")
+        Address(layer='prob', channel=8, position=None)
         """
         return self._address_book.resolve(address)
 
@@ -179,7 +216,11 @@ class Network:
 
     @property
     def channel_axis(self) -> int:
-        """Which axis of a value its channels are on: 1, or -1 where they are last."""
+        """Which axis of a value its channels are on: 1, or -1 where they are last.
+
+        >>> network.channel_axis
+        1
+        """
         return self.graph.channel_axis
 
     @arguments_in_words
@@ -187,7 +228,7 @@ class Network:
         """Return what a value answered as (batch, channels, height, width), whatever order the network has it in.
 
         >>> network.channels_first("mixed4a", network.activations(x, "mixed4a")["mixed4a"]).shape
-        torch.Size([1, 508, 14, 14])
+        torch.Size([1, 352, 10, 10])
         """
         return to_channels_first(tensor) if self._is_channels_last(value, tuple(tensor.shape)) else tensor
 
@@ -205,7 +246,11 @@ class Network:
 
     @arguments_in_words
     def shape_channels_first(self, value: str) -> Shape | None:
-        """Return the shape of a value as (batch, channels, height, width); None where that depends on the numbers."""
+        """Return the shape of a value as (batch, channels, height, width); None where that depends on the numbers.
+
+        >>> network.shape_channels_first("mixed4a")
+        (1, 352, 10, 10)
+        """
         if value not in self.shapes:
             raise UnknownLayer(f"{self.name} has no value {value!r}.{did_you_mean(value, self.shapes)}")
         shape = self.shapes[value]
@@ -218,6 +263,9 @@ class Network:
         """Return a picture (path, array, PIL image) as the network's float input; see `input_spec`.
 
         What had to be done to the picture first (transparent parts on white, ...) is said in warnings.
+
+        >>> network.preprocess("coffee").shape
+        torch.Size([1, 3, 80, 80])
         """
         spec = self.picture_spec
         if not isinstance(picture, np.ndarray):
@@ -228,12 +276,20 @@ class Network:
 
     @arguments_in_words
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
-        """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""
+        """Return an input tensor as a picture: float (H, W, 3) in 0 to 1.
+
+        >>> network.deprocess(x).shape
+        (80, 80, 3)
+        """
         return self.picture_spec.to_picture(tensor)
 
     @property
     def picture_spec(self) -> InputSpec:
-        """How a picture becomes its input; InputError where no picture does, or none that the memory holds."""
+        """How a picture becomes its input; InputError where no picture does, or none that the memory holds.
+
+        >>> network.picture_spec.size
+        (80, 80)
+        """
         if len(self.graph.inputs) > 1 and self.input_spec is None:
             raise InputError(
                 f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits alone: give "
@@ -261,6 +317,12 @@ class Network:
 
         Shapes are the source's own. A channel's address gives (batch, height, width), a neuron's (batch,).
         Gradients flow when the input asks for them.
+
+        >>> answers = network.activations(x, "conv1", "mixed4a:42", "mixed4a:42@3,5")
+        >>> [tuple(answer.shape) for answer in answers.values()]
+        [(1, 48, 40, 40), (1, 10, 10), (1,)]
+
+        UnknownLayer for an address that is not there, InputError for an input of another shape.
         """
         listed = [
             address
@@ -275,7 +337,11 @@ class Network:
 
     @arguments_in_words
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
-        """Return the gradient, for the (first) input, of the sum of what the address answers."""
+        """Return the gradient, for the (first) input, of the sum of what the address answers.
+
+        >>> network.gradient(x, "prob:espresso").shape
+        torch.Size([1, 3, 80, 80])
+        """
         resolved = self.resolve(address)
         first, *others = self._runner.inputs(input, (resolved.layer,))
         first = first.detach().requires_grad_()
@@ -314,8 +380,8 @@ class Network:
         them. "bfloat16" is faster where the processor has it, and right to about one in a hundred.
 
         >>> forward = network.forward_to(["mixed4a"], channels={"mixed4a": [42, 57]})
-        >>> forward(network.preprocess("cat.jpg"))["mixed4a"].shape
-        torch.Size([1, 2, 14, 14])
+        >>> forward(x)["mixed4a"].shape
+        torch.Size([1, 2, 10, 10])
 
         UnknownLayer for a layer or a channel that is not there.
         """
@@ -332,19 +398,32 @@ class Network:
 
         A tensor that is the network's input already goes for a picture. Probabilities are averaged over the crops of
         `input_spec`, and over positions where the network answers with a map.
+
+        >>> network.predict("coffee", top=1)
+        [('espresso', 0.968...)]
+
+        PictureError for what is no picture, InputError for a network that tells no classes apart.
         """
         return [(self.class_label(index), value) for index, value in self.best_classes(picture, top)]
 
     @arguments_in_words
     def best_classes(self, picture: InputLike, top: int = 5) -> list[tuple[int, float]]:
-        """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
+        """Return the `top` most probable classes as (number, probability), equal ones in the classes' order.
+
+        >>> network.best_classes("coffee", top=1)
+        [(8, 0.968...)]
+        """
         if top < 1:
             raise InputError(f"top is how many classes to name, at least 1; not {top}")
         return most_probable(self.probabilities(picture), top)
 
     @arguments_in_words
     def class_label(self, index: int) -> str:
-        """Return a class's label; its number where the network has none for it."""
+        """Return a class's label; its number where the network has none for it.
+
+        >>> network.class_label(8)
+        'espresso'
+        """
         labels = self.labels or ()
         return labels[index] if index < len(labels) else f"class {index}"
 
@@ -354,6 +433,9 @@ class Network:
 
         A network that ends in a sigmoid tells each class on its own: its probabilities do not add up to 1. Scores
         that no softmax ends are given one.
+
+        >>> network.probabilities("coffee").shape
+        torch.Size([200])
         """
         from convscope.network.given_input import one_input  # which stands on networks
 
@@ -371,6 +453,10 @@ class Network:
         """Return the probability of every class, shape (classes,), from what `class_output` answers to a picture.
 
         Who has the answer already, with other layers' from one pass, saves the second.
+
+        >>> answers = network.activations(x, "mixed4a", network.class_output)
+        >>> network.probabilities_of(answers[network.class_output]).argmax()
+        tensor(8)
         """
         output = self.class_output
         if not answer.isfinite().all():
@@ -381,8 +467,9 @@ class Network:
     def first_nonfinite(self, input: Tensor | Mapping[str, Tensor]) -> str:
         """Say which layer is the first that answers with NaN or infinity to an input, and what it gets.
 
-        >>> network.first_nonfinite(torch.zeros(1, 3, 224, 224))
-        "the first is 'conv3' (Convolution)"
+        >>> broken = network.with_parameters({"conv2.bias": torch.full((128,), float("nan"))})
+        >>> broken.first_nonfinite(x)
+        "the first layer with one is 'conv2' (Convolution), in 51,200 of 51,200 numbers"
         """
         for name, value in self.activations(input).items():
             if value.is_floating_point() and not value.isfinite().all():
@@ -395,7 +482,7 @@ class Network:
         """What each output is: classes, a map of classes, a picture, boxes, tokens, a map, or plain numbers.
 
         >>> [(output.name, output.role, output.value) for output in network.outputs]
-        [('out', 'class map', 'classifier.4'), ('aux', 'class map', 'aux_classifier.4')]
+        [('prob', 'classes', 'prob')]
 
         Show each as what it is: ``network.activations(x, output.value)[output.value]`` has its numbers, and
         `Output` says what they mean. `class_output` is the one that `predict` reads.
@@ -408,22 +495,37 @@ class Network:
 
         What only passes an answer on in another shape, or says which class is the highest, is looked through.
         InputError where no output tells classes apart.
+
+        >>> network.class_output
+        'prob'
         """
         return find_class_output(self.graph, self.outputs, self.name).value
 
     @cached_property
     def class_scores(self) -> str:
-        """The value whose channels are the classes' scores: what the last softmax, its logarithm or sigmoid reads."""
+        """The value whose channels are the classes' scores: what the last softmax, its logarithm or sigmoid reads.
+
+        >>> network.class_scores
+        'head'
+        """
         return class_scores(self.graph, self.class_output)
 
     @cached_property
     def class_values(self) -> tuple[str, ...]:
-        """`class_output` and `class_scores`; nothing for a network that is no classifier."""
+        """`class_output` and `class_scores`; nothing for a network that is no classifier.
+
+        >>> network.class_values
+        ('prob', 'head')
+        """
         return class_values(self.graph, self.outputs)
 
     @cached_property
     def main_output(self) -> str:
-        """The value that everything leads to: `class_output`, or the deepest output where there is none."""
+        """The value that everything leads to: `class_output`, or the deepest output where there is none.
+
+        >>> network.main_output
+        'prob'
+        """
         if values := self.class_values:
             return values[0]
         if not self.outputs:
@@ -434,7 +536,11 @@ class Network:
 
     @cached_property
     def class_count(self) -> int | None:
-        """How many classes the network tells apart, in the whole picture or at each place; None where it does not."""
+        """How many classes the network tells apart, in the whole picture or at each place; None where it does not.
+
+        >>> network.class_count
+        200
+        """
         return count_classes(self.graph, self.outputs)
 
     @arguments_in_words
@@ -443,6 +549,11 @@ class Network:
 
         ``.convscope`` for every network; ``.caffemodel``, ``.caffemodel.h5`` and ``.prototxt`` (without weights) for
         what came from Caffe. The file appears whole or not at all.
+
+        >>> network.save("mine.convscope")
+        PosixPath('mine.convscope')
+
+        InputError for a format that has no word for one of its operations: which one, and what else could be written.
         """
         from convscope.formats.saving import writer_for  # the formats stand on networks
 
@@ -452,7 +563,13 @@ class Network:
 
     @arguments_in_words
     def with_parameters(self, changes: Mapping[str, Tensor]) -> Network:
-        """Return the same network with some parameters replaced; `parameters` has their names and shapes."""
+        """Return the same network with some parameters replaced; `parameters` has their names and shapes.
+
+        >>> network.with_parameters({"conv1.bias": torch.zeros(48)}).predict("coffee", top=1)
+        [('espresso', 0.96...)]
+
+        InputError for a name or a shape that the network does not have.
+        """
         for name, tensor in changes.items():
             if name not in self.parameters:
                 raise UnknownLayer(f"no parameter {name!r}.{did_you_mean(name, self.parameters)}")
@@ -466,7 +583,11 @@ class Network:
 
     @property
     def precision(self) -> torch.dtype:
-        """What it computes in: torch.float32, mostly."""
+        """What it computes in: torch.float32, mostly.
+
+        >>> network.precision
+        torch.float32
+        """
         return self._runner.precision
 
     @arguments_in_words
@@ -477,7 +598,8 @@ class Network:
         ``"*0.5"`` for half of what it would, a picture whose answer it gets, a folder whose mean answer, or a tensor,
         channels first. Recipes hold numbers and what is in files.
 
-        >>> network.with_units({"mixed4a:42": 0.0, "mixed4a:7": "*2"}).predict("cat.jpg")
+        >>> network.with_units({"mixed4a:42": 0.0, "mixed4a:7": "*2"}).predict("coffee", top=1)
+        [('espresso', 0.96...)]
 
         UnknownLayer for a unit that is not there, InputError for what it cannot be.
         """
@@ -494,9 +616,9 @@ class Network:
         number. JupyterHub's proxy, and jupyter-server-proxy in the server of a notebook, are found without it; ``""``
         is none. Behind one, viewers need the token that the address has. InputError for what is no address.
 
-        >>> network.explore("cat.jpg")
-        Explorer('http://127.0.0.1:41923/')
-        >>> network.explore("cat.jpg", port=8000, proxy="https://name-{port}.example.org/")
+        >>> network.explore("coffee")
+        Explorer('http://127.0.0.1:...')
+        >>> network.explore("coffee", port=8000, proxy="https://name-{port}.example.org/")
         Explorer('http://127.0.0.1:8000/?token=...')
         """
         from convscope.web.notebook import explore  # the page stands on everything else
@@ -504,7 +626,11 @@ class Network:
         return explore(self, pictures, port=port, proxy=proxy)
 
     def compile(self, **options: Any) -> Callable[..., Any]:
-        """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
+        """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple.
+
+        >>> run = network.compile()
+        >>> (answer,) = run(x)  # the first call compiles, which takes a while
+        """
         compiled: Callable[..., Any] = torch.compile(self._runner.module(self.graph.outputs), **options)
         return compiled
 

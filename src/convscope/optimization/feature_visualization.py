@@ -6,6 +6,7 @@ Visualization* (2017), https://distill.pub/2017/feature-visualization.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -114,7 +115,8 @@ def feature_visualization(
 
     `targets` are addresses: a channel (``mixed4a:42``), a neuron (``mixed4a:42@3,5``), a class (``prob:tabby``: its
     logit) or a whole layer (its mean square, the deep dream's objective); or an objective of
-    `convscope.objectives`. `options` say how, and so do the same names as keywords: ``preset`` (a name, or
+    `convscope.objectives`, which several times in a row is as many pictures, made together (as `diversity` and
+    `interpolation` need it). `options` say how, and so do the same names as keywords: ``preset`` (a name, or
     `convscope.presets.Settings`), ``size``, ``steps``, ``seed``, ``fast``. All are made in batches, `batch` at a
     time (as many as fit the memory), each the picture it would be alone. Finished pictures of addresses are kept in
     the cache, and Ctrl-C keeps the unfinished. A unit that answers in no numbers (NaN) is left out with a warning;
@@ -129,8 +131,8 @@ def feature_visualization(
     listed = [targets] if alone else list(targets)  # type: ignore[arg-type]
     goals = [one if isinstance(one, Objective) else str(one) for one in listed]
     how = (options or RenderOptions()).updated(changes)
-    names, pictures = [_name(one) for one in goals], dict[str, Picture]()
-    composed = {one.description for one in goals if isinstance(one, Objective)}
+    names, pictures = [name for name, _ in _names(goals)], dict[str, Picture]()
+    composed = {name for name, one in zip(names, goals, strict=True) if isinstance(one, Objective)}
 
     def collect(now: Progress) -> None:
         for rendered in now.made:
@@ -154,8 +156,21 @@ def collect_from(steps: Iterator[Progress], collect: Watch, watch: Watch | None,
         watch_rendering(steps, tell)
 
 
-def _name(target: str | Objective) -> str:
-    return target.description if isinstance(target, Objective) else target
+def _names(targets: Sequence[str | Objective]) -> list[tuple[str, int]]:
+    """Return what each target's picture is called, and which it is of those that are called the same.
+
+    An address is one picture however often it is given; an objective is as many pictures.
+    """
+    of = Counter(one.description for one in targets if isinstance(one, Objective))
+    before, names = Counter[str](), list[tuple[str, int]]()
+    for one in targets:
+        if not isinstance(one, Objective):
+            names.append((one, 0))
+            continue
+        which, words = before[one.description], one.description
+        before[words] += 1
+        names.append((words if of[words] == 1 else f"{words}, {which + 1} of {of[words]}", which))
+    return names
 
 
 def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
@@ -167,7 +182,8 @@ def visualize(
     network: Network, targets: Sequence[str | Objective], options: RenderOptions, *, batch: int | None = None
 ) -> Iterator[Progress]:
     """Make a picture for each target and yield the progress, finished pictures included, after every step."""
-    jobs = [_job(network, target, options) for target in dict.fromkeys(targets)]
+    named = dict(zip(_names(targets), targets, strict=True))
+    jobs = [_job(network, target, options, *name) for name, target in named.items()]
     yield from render(
         network, jobs, options.settings(network), batch=batch, strongest=find_strongest(network)
     )
@@ -177,21 +193,29 @@ def kept_pictures(
     network: Network, addresses: Iterable[str], options: RenderOptions
 ) -> Iterator[RenderedPicture]:
     """Yield those of the pictures that were made before and are kept; in any thread, for the network does not run."""
-    yield from kept([_job(network, address, options) for address in addresses], find_strongest(network))
+    yield from kept(
+        [_job(network, address, options, address) for address in addresses], find_strongest(network)
+    )
 
 
-def _job(network: Network, address: str | Objective, options: RenderOptions) -> RenderJob:
-    if isinstance(address, Objective):
-        return RenderJob(address.description, address, options.seed)
-    objective = unit(network, address)
-    canonical = str(network.resolve(address))
-    seed = int.from_bytes(sha256(f"{options.seed} {canonical}".encode()).digest()[:6], "big")
+def _job(
+    network: Network, target: str | Objective, options: RenderOptions, name: str, which: int = 0
+) -> RenderJob:
+    if isinstance(target, Objective):
+        return RenderJob(name, target, _seed_of(options.seed, which) if which else options.seed)
+    objective = unit(network, target)
+    canonical = str(network.resolve(target))
+    seed = _seed_of(options.seed, canonical)
     key = None
     if network.origin.files and not isinstance(options.preset, Settings):
         # Another kind of device rounds otherwise.
         facts = (canonical, options.recorded(), options.seed, network.identity, network.device.type)
         key = cache_key(*facts, library_versions())
-    return RenderJob(address, objective, seed, key)
+    return RenderJob(name, objective, seed, key)
+
+
+def _seed_of(seed: int, which: str | int) -> int:
+    return int.from_bytes(sha256(f"{seed} {which}".encode()).digest()[:6], "big")
 
 
 @recipe_function("feature_visualization")

@@ -28,7 +28,7 @@ class Objective:
     Objectives add, subtract, multiply and divide, with numbers and with each other, and are never changed. An
     objective that is given for several pictures in a row sees them together, as `diversity` has to.
 
-    >>> channel("mixed4a", 42) - 0.5 * channel("mixed4a", 43)
+    >>> objectives.channel("mixed4a", 42) - 0.5 * objectives.channel("mixed4a", 43)
     Objective('mixed4a:42 - 0.5 × mixed4a:43')
     """
 
@@ -64,7 +64,11 @@ class Objective:
         return Objective(self.targets, f"-{_factor(self.description)}", lambda values: -self.score(values))
 
     def named(self, description: str) -> Objective:
-        """Return the same objective under other words."""
+        """Return the same objective under other words.
+
+        >>> objectives.channel("mixed4a", 42).named("dots")
+        Objective('dots')
+        """
         return Objective(self.targets, description, self.score)
 
     def __repr__(self) -> str:

@@ -25,13 +25,20 @@ Measure = Literal["mean_square", "mean", "sum", "l1", "l2"]
 
 
 def channel(layer: str, index: int) -> Objective:
-    """A channel, averaged over its positions: the texture or object a unit looks for."""
+    """A channel, averaged over its positions: the texture or object a unit looks for.
+
+    >>> convscope.feature_visualization(network, objectives.channel("mixed4a", 42), size=48, steps=4)
+    """
     address = f"{layer}:{index}"
     return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
 
 
 def neuron(layer: str, index: int, position: tuple[int, ...] | None = None) -> Objective:
-    """One neuron of a channel, at (row, column) of the layer's grid, or in its center: one copy of the feature."""
+    """One neuron of a channel, at (row, column) of the layer's grid, or in its center: one copy of the feature.
+
+    >>> objectives.neuron("mixed4a", 42, (3, 5))
+    Objective('mixed4a:42@3,5')
+    """
     if position is not None:
         address = f"{layer}:{index}{position_text(position)}"
         return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
@@ -47,6 +54,11 @@ def class_score(
     """A class, by its label or number: its logit, which is what it looks like, or its probability.
 
     A probability also grows when the other classes shrink, and gives nearly no gradient where it is near 0 or 1.
+
+    >>> objectives.class_score(network, "espresso")
+    Objective('espresso (logit)')
+
+    UnknownLayer for a class that is not there; InputError for the probability of a network that has none.
     """
     output = network.class_output
     index = network.resolve(f"{output}:{label}").channel
@@ -60,7 +72,13 @@ def class_score(
 
 
 def unit(network: Network, address: str | Address) -> Objective:
-    """What an address points at: a channel, a neuron, a class (its logit), or a whole layer."""
+    """What an address points at: a channel, a neuron, a class (its logit), or a whole layer.
+
+    >>> objectives.unit(network, "prob:espresso")
+    Objective('espresso (logit)')
+
+    UnknownLayer for what is not there.
+    """
     resolved = network.resolve(address)
     if resolved.channel is not None:
         require_one_quantity(network, resolved)
@@ -78,6 +96,9 @@ def layer(name: str, measure: Measure = "mean_square") -> Objective:
     """A whole layer, whatever it answers made stronger: the deep dream's objective.
 
     "mean_square" is Mordvintsev et al.'s (2015), "l2" and "l1" are norms, "mean" and "sum" the plain ones.
+
+    >>> objectives.layer("mixed4a")
+    Objective('mixed4a, mean square')
     """
     measures: dict[str, Callable[[Tensor], Tensor]] = {
         "mean_square": lambda value: value.square().mean(1),
@@ -105,6 +126,11 @@ def direction(
     answers whitens the direction (the vector becomes its inverse times the vector), which takes away what all
     pictures share. With `cosine_power`, the dot product is multiplied by that power of the cosine between the two
     (at least 0.1), which asks for this direction and no other (Carter et al., *Activation Atlas*, 2019).
+
+    >>> objectives.direction("mixed4a", torch.eye(352)[42] + torch.eye(352)[7], cosine_power=2)
+    Objective(...)
+
+    InputError for a vector of another length, as soon as it is painted.
     """
     target = torch.as_tensor(vector, dtype=torch.float32)
     if target.dim() != 1:
@@ -156,6 +182,10 @@ def diversity(name: str) -> Objective:
     Minus the mean cosine between the picture's Gram matrix and the others'. Add it, with a weight, to what all of them
     show: ``4 * [channel(layer, 7) + 100 * diversity(layer)]`` makes four pictures of the different things one channel
     looks for.
+
+    >>> wanted = 2 * [objectives.channel("mixed4a", 42) + 100 * objectives.diversity("mixed4a")]
+    >>> len(convscope.feature_visualization(network, wanted, size=48, steps=4))
+    2
     """
 
     def score(values: Values) -> Tensor:
@@ -174,6 +204,9 @@ def alignment(name: str, decay: float = 2.0) -> Objective:
 
     Minus the mean square of the difference to each other picture, which counts `decay` times less for each picture that
     lies between.
+
+    >>> objectives.alignment("mixed4a")
+    Objective(...)
     """
 
     def score(values: Values) -> Tensor:
@@ -187,7 +220,12 @@ def alignment(name: str, decay: float = 2.0) -> Objective:
 
 
 def interpolation(first: Objective, second: Objective) -> Objective:
-    """From all of one objective, in the batch's first picture, to all of another in its last."""
+    """From all of one objective, in the batch's first picture, to all of another in its last.
+
+    >>> one, other = objectives.channel("mixed4a", 42), objectives.channel("mixed4a", 7)
+    >>> len(convscope.feature_visualization(network, 3 * [objectives.interpolation(one, other)], size=48, steps=4))
+    3
+    """
 
     def score(values: Values) -> Tensor:
         start, end = first.score(values), second.score(values)
@@ -203,6 +241,10 @@ def like(name: str, answer: Tensor, *, what: str = "a picture") -> Objective:
 
     Minus the squared distance, in units of the answer's own square (Mahendran and Vedaldi, *Understanding deep image
     representations by inverting them*, 2015). 0 is perfect. `answer` has the channels second.
+
+    >>> answer = network.activations(x, "mixed3a")["mixed3a"]
+    >>> objectives.like("mixed3a", answer, what="coffee")
+    Objective(...)
     """
     answer = answer.detach()
 
@@ -218,6 +260,10 @@ def caricature(name: str, answer: Tensor, *, what: str = "a picture", cosine_pow
     """A picture in which what a layer answers is exaggerated: the dot product with `answer`, place by place.
 
     Times a power of the cosine, so that it stays that answer (Carter et al., 2019).
+
+    >>> answer = network.activations(x, "mixed3a")["mixed3a"]
+    >>> objectives.caricature("mixed3a", answer, what="coffee")
+    Objective(...)
     """
     answer = answer.detach()
 
@@ -240,7 +286,8 @@ def _require_same(name: str, expected: Tensor, answer: Tensor) -> None:
 def custom(targets: str | Sequence[str], score: Callable[..., Tensor], description: str = "") -> Objective:
     """Any function of what some addresses answer, one argument an address, which gives one number a picture, (N,).
 
-    >>> custom(["mixed4a:1", "mixed4a:2"], lambda a, b: (a * b).mean((1, 2, 3)), "1 and 2 at one place")
+    >>> objectives.custom(["mixed4a:1", "mixed4a:2"], lambda a, b: (a * b).flatten(1).mean(1), "1 and 2 at one place")
+    Objective('1 and 2 at one place')
     """
     names = (targets,) if isinstance(targets, str) else tuple(targets)
     words = description or f"{getattr(score, '__name__', 'a function')} of {', '.join(names)}"

@@ -31,7 +31,11 @@ from convscope.preset_guide import PresetGuide
 
 @dataclass(frozen=True)
 class Preset:
-    """Where a way to make pictures comes from, in words, and its settings for a network's input."""
+    """Where a way to make pictures comes from, in words, and its settings for a network's input.
+
+    >>> presets.PRESETS["lucid"].source
+    '...'
+    """
 
     source: str
     settings: Callable[[InputSpec], Settings]
@@ -40,7 +44,7 @@ class Preset:
 def preset(name: str, spec: InputSpec) -> Settings:
     """Return the settings of a preset for a network that expects `spec`.
 
-    >>> preset("lucid", network.input_spec).steps
+    >>> presets.preset("lucid", network.input_spec).steps
     512
     """
     return by_name(PRESETS, name, "preset").settings(spec)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import groupby
 from math import prod
 from pathlib import Path
 
@@ -135,7 +136,10 @@ def render(
 def _batches(
     network: Network, jobs: Sequence[RenderJob], *, size: Size | None, at_once: int
 ) -> Iterator[Sequence[RenderJob]]:
-    """Yield the jobs so many at once, those that need the network's own size apart: each is made as it is alone."""
+    """Yield the jobs so many at once, those that need the network's own size apart: each is made as it is alone.
+
+    The same objective in a row stays together, however many: its pictures may be about each other.
+    """
     groups, fits = dict[bool, list[RenderJob]](), dict[tuple[str, ...], bool]()
     for job in jobs:
         batch = objective_batch(network, [job.objective])
@@ -143,7 +147,14 @@ def _batches(
             fits[batch.layers] = size is None or batch.accepts(size)
         groups.setdefault(fits[batch.layers], []).append(job)
     for group in groups.values():
-        yield from (group[start : start + at_once] for start in range(0, len(group), at_once))
+        chosen = list[RenderJob]()
+        for _, same in groupby(group, key=lambda job: id(job.objective)):
+            run = list(same)
+            if chosen and len(chosen) + len(run) > at_once:
+                yield chosen
+                chosen = []
+            chosen += run
+        yield chosen
 
 
 class _Climb:

@@ -61,6 +61,10 @@ class Settings:
     the canvas's first tensor after each step. ``rate`` is one number or a schedule. ``patience`` stops a picture's
     ascent when that many steps have not improved it; None never does. ``keep`` says which iterate is the result, and
     ``display`` how it is shown where that is not as it is.
+
+    >>> settings = presets.preset("lucid", network.input_spec)
+    >>> settings.steps, settings.size, len(settings.transforms)
+    (512, (128, 128), 1)
     """
 
     canvas: Canvas
@@ -78,9 +82,17 @@ class Settings:
     display: Display | None = None
 
     def rate_at(self, step: int) -> float:
-        """Return the rate of a step, counted from 1."""
+        """Return the rate of a step, counted from 1.
+
+        >>> presets.preset("lucid", network.input_spec).rate_at(1)
+        0.05
+        """
         return self.rate(step) if callable(self.rate) else self.rate
 
     def transforms_at(self, step: int) -> tuple[Transform, ...]:
-        """Return the transforms of a step, counted from 1."""
+        """Return the transforms of a step, counted from 1.
+
+        >>> len(presets.preset("lucid", network.input_spec).transforms_at(1))
+        1
+        """
         return self.transforms(step) if callable(self.transforms) else self.transforms

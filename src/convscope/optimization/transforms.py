@@ -40,7 +40,11 @@ class Geometric(Protocol):
 
 @dataclass(frozen=True)
 class Pad:
-    """A border of this many pixels on each side, of one value, or of the picture's reflection."""
+    """A border of this many pixels on each side, of one value, or of the picture's reflection.
+
+    >>> transforms.Pad(12)(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 104, 104])
+    """
 
     width: int
     value: float = 0.5
@@ -60,7 +64,11 @@ class Pad:
 
 @dataclass(frozen=True)
 class Jitter:
-    """A random piece, this many pixels smaller than the picture in both directions."""
+    """A random piece, this many pixels smaller than the picture in both directions.
+
+    >>> transforms.Jitter(8)(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 72, 72])
+    """
 
     pixels: int
 
@@ -93,7 +101,11 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Scale:
-    """A zoom by one of these factors around the center; the picture keeps its size, so that a batch has one size."""
+    """A zoom by one of these factors around the center; the picture keeps its size, so that a batch has one size.
+
+    >>> transforms.Scale((0.9, 1.0, 1.1))(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 80, 80])
+    """
 
     factors: tuple[float, ...]
     fill: float = 0.5
@@ -110,7 +122,11 @@ class Scale:
 
 @dataclass(frozen=True)
 class Rotate:
-    """A turn by one of these angles, in degrees against the clock, around the center."""
+    """A turn by one of these angles, in degrees against the clock, around the center.
+
+    >>> transforms.Rotate((-5, 0, 5))(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 80, 80])
+    """
 
     degrees: tuple[float, ...]
     fill: float = 0.5
@@ -132,6 +148,9 @@ class Crop:
 
     Its side is about `share` of the picture's (normal, by 0.05, at least 0.05 and at most 1), its center about the
     picture's (normal, by 0.15 of the side). What lies beyond the picture is `fill`.
+
+    >>> transforms.Crop((64, 64), share=0.5)(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     size: Size
@@ -159,7 +178,10 @@ class Together:
 
     What lies beyond the picture is `fill`; what an earlier part cut off, a later one can bring back.
 
-    >>> Together((Pad(12), Jitter(8), Scale((0.9, 1.0, 1.1)), Rotate((-5, 0, 5)), Jitter(4)))  # lucid's
+    >>> t = transforms  # these are about lucid's
+    >>> moved = t.Together((t.Pad(12), t.Jitter(8), t.Scale((0.9, 1.0, 1.1)), t.Rotate((-5, 0, 5)), t.Jitter(4)))
+    >>> moved(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 92, 92])
     """
 
     parts: tuple[Geometric, ...]
@@ -183,7 +205,11 @@ class Together:
 
 @dataclass(frozen=True)
 class Flip:
-    """Left and right exchanged, for about half of the pictures."""
+    """Left and right exchanged, for about half of the pictures.
+
+    >>> transforms.Flip()(torch.rand(1, 3, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 80, 80])
+    """
 
     share: float = 0.5
 
@@ -196,7 +222,11 @@ class Flip:
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise on every pixel: normal of this deviation, and uniform of this whole range."""
+    """Noise on every pixel: normal of this deviation, and uniform of this whole range.
+
+    >>> transforms.Noise(deviation=0.1)(torch.zeros(1, 3, 80, 80), [torch.Generator()]).std() > 0.09
+    tensor(True)
+    """
 
     deviation: float = 0.0
     uniform: float = 0.0
@@ -218,6 +248,9 @@ class OverNoise:
     """Pictures with opacity as their last channel, laid over colorful noise, new in each step (lucid's).
 
     What the unit does not care for becomes transparent, if the objective counts opacity as a cost.
+
+    >>> transforms.OverNoise()(torch.rand(1, 4, 80, 80), [torch.Generator()]).shape
+    torch.Size([1, 3, 80, 80])
     """
 
     deviation: float = 0.5

@@ -79,17 +79,30 @@ class Picture:
 
     @property
     def height(self) -> int:
-        """Rows of pixels."""
+        """Rows of pixels.
+
+        >>> picture = convscope.filters(network, "conv1")
+        >>> picture.height, picture.width, picture.array.shape
+        (548, 556, (548, 556, 3))
+        """
         return int(self.array.shape[0])
 
     @property
     def width(self) -> int:
-        """Columns of pixels."""
+        """Columns of pixels.
+
+        >>> convscope.Picture(numpy.zeros((2, 3)), "nothing at all").width
+        3
+        """
         return int(self.array.shape[1])
 
     @property
     def in_8_bits(self) -> NDArray[np.uint8]:
-        """The array, of 16 bits only the upper eight, rounded."""
+        """The array, of 16 bits only the upper eight, rounded.
+
+        >>> convscope.Picture(numpy.full((2, 3), 65535, numpy.uint16)).in_8_bits.max()
+        np.uint8(255)
+        """
         if self.array.dtype == np.uint8:
             return self.array
         return np.round(self.array / 257).astype(np.uint8)
@@ -103,6 +116,11 @@ class Picture:
         Only a PNG has 16 bits, where the picture has.
         PictureError for another ending, when the file cannot be written, or when it holds a photograph that this
         picture was made from.
+
+        >>> convscope.filters(network, "conv1").save("conv1.png")
+        PosixPath('conv1.png')
+        >>> convscope.values(network, "coffee", "prob").save("prob.svg")
+        PosixPath('prob.svg')
         """
         path = Path(path)
         form = _FORMATS.get(path.suffix.lower())
@@ -120,7 +138,11 @@ class Picture:
 
     @arguments_in_words
     def encode(self, form: str = "PNG") -> bytes:
-        """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG", "WEBP"; of a chart "SVG"."""
+        """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG", "WEBP"; of a chart "SVG".
+
+        >>> convscope.filters(network, "conv1").encode("PNG")[1:4]
+        b'PNG'
+        """
         if form in _LINES and self.drawing is not None:
             words = {"caption": self.caption, KEY: self.recipe.to_json() if self.recipe else ""}
             return self.drawing(form.lower(), words)
@@ -165,7 +187,14 @@ class Picture:
     @classmethod
     @arguments_in_words
     def open(cls, path: str | os.PathLike[str]) -> Picture:
-        """Read a picture that `save` wrote: pixels, caption, recipe and, from a PNG, tiles."""
+        """Read a picture that `save` wrote: pixels, caption, recipe and, from a PNG, tiles.
+
+        >>> path = convscope.filters(network, "conv1").save("conv1.png")
+        >>> convscope.Picture.open(path).recipe.function
+        'filters'
+
+        PictureError for what is no picture; RecipeError for a recipe that cannot be read.
+        """
         name = os.fspath(path)
         try:
             with catch_warnings():
@@ -194,7 +223,11 @@ class Picture:
         )
 
     def data_uri(self) -> str:
-        """Return the PNG as a ``data:`` address, for an HTML page that stands alone."""
+        """Return the PNG as a ``data:`` address, for an HTML page that stands alone.
+
+        >>> convscope.filters(network, "conv1").data_uri()[:22]
+        'data:image/png;base64,'
+        """
         return "data:image/png;base64," + base64.b64encode(self.encode()).decode("ascii")
 
     def show(self) -> None:
@@ -245,7 +278,11 @@ class Picture:
         return chunks
 
     def exif(self) -> Image.Exif:
-        """Return caption and recipe as JPEG, WebP and AVIF carry them."""
+        """Return caption and recipe as JPEG, WebP and AVIF carry them.
+
+        >>> convscope.filters(network, "conv1").exif()[0x010E][:26]  # ImageDescription
+        b'All 48 filters of conv1, 3'
+        """
         exif = Image.Exif()
         if self.caption:
             exif[_DESCRIPTION] = self.caption.encode()  # Pillow keeps only the ASCII of a str
@@ -280,7 +317,11 @@ class Pictures(list[Picture]):
         return Pictures(super().__add__(others))
 
     def copy(self) -> Pictures:
-        """Return the same pictures in a row of its own."""
+        """Return the same pictures in a row of its own.
+
+        >>> looks.copy() is looks
+        False
+        """
         return Pictures(self)
 
     def _repr_html_(self) -> str:

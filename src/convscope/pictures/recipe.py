@@ -79,18 +79,32 @@ class Recipe:
     threads: int | None = None
 
     def with_arguments(self, **changes: Any) -> Recipe:
-        """Return the recipe with single arguments changed; None takes one away."""
+        """Return the recipe with single arguments changed; None takes one away.
+
+        >>> recipe = convscope.filters(network, "conv1").recipe
+        >>> convscope.rerun(recipe.with_arguments(channels=4)).save("four.png")
+        PosixPath('four.png')
+        """
         arguments = {**self.arguments, **changes}
         return replace(self, arguments={key: value for key, value in arguments.items() if value is not None})
 
     def to_json(self) -> str:
-        """Return the recipe as one line of JSON, the same for the same recipe."""
+        """Return the recipe as one line of JSON, the same for the same recipe.
+
+        >>> convscope.filters(network, "conv1").recipe.to_json()
+        '{"function": "filters", "arguments": {"address": "conv1", ...}'
+        """
         return with_escapes(json.dumps(asdict(self), ensure_ascii=False, separators=(", ", ": ")))
 
     @classmethod
     @arguments_in_words
     def from_json(cls, text: str, *, where: str = "the recipe") -> Recipe:
-        """Read `to_json`'s text; RecipeError names ``where`` it stands and what is wrong with it."""
+        """Read `to_json`'s text; RecipeError names ``where`` it stands and what is wrong with it.
+
+        >>> recipe = convscope.filters(network, "conv1").recipe
+        >>> convscope.Recipe.from_json(recipe.to_json()) == recipe
+        True
+        """
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:

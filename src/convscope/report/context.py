@@ -52,7 +52,11 @@ class ReportOptions:
         object.__setattr__(self, "sections", tuple(name for name in SECTIONS if name in self.sections))
 
     def as_cli_options(self) -> dict[str, Any]:
-        """Return them as the command line's options, without those that are the same by default."""
+        """Return them as the command line's options, without those that are the same by default.
+
+        >>> convscope.ReportOptions(top=3).as_cli_options()
+        {..., 'top': 3}
+        """
         options: dict[str, Any] = {"all": True} if self.everything else {}
         if self.sections == QUICK:
             options["quick"] = True

@@ -50,7 +50,11 @@ class Report(str):
     missing: tuple[str, ...]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page, whole or not at all, and return its path; PictureError where that is impossible."""
+        """Write the page, whole or not at all, and return its path; PictureError where that is impossible.
+
+        >>> report.save("report.html")
+        PosixPath('report.html')
+        """
         path = Path(path)
         write_text(self, path)
         return path

@@ -77,6 +77,10 @@ class StyleSettings:
     - ``pooling`` "average" replaces the network's maximum poolings; ``edges`` is what its convolutions see beyond the
       edge, at the first one only with ``first_edge_only``.
     - The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
+
+    >>> settings = presets.style_preset("gatys").settings
+    >>> settings.black, settings.white, settings.pooling
+    (0.0, 255.0, 'as it is')
     """
 
     content_layers: Mapping[str, float]

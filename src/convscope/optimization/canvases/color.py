@@ -18,7 +18,11 @@ from convscope.errors import InputError
 
 @dataclass(frozen=True)
 class Color:
-    """A matrix whose row c says how much of each decorrelated number is in channel c."""
+    """A matrix whose row c says how much of each decorrelated number is in channel c.
+
+    >>> canvases.IMAGENET.mixed(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 8, 8])
+    """
 
     matrix: tuple[tuple[float, ...], ...]
 
@@ -53,7 +57,8 @@ IMAGENET = _normalized([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0
 def color_of(pictures: Sequence[ArrayLike]) -> Color:
     """Return the decorrelated colors of one's own pictures, each (height, width, channels), of any number of channels.
 
-    >>> color_of([read_picture("photograph.jpg")])
+    >>> from skimage import data
+    >>> painting = canvases.Painting(canvases.Fourier(), color=canvases.color_of([data.coffee() / 255]))
     """
     pixels = np.concatenate([np.reshape(picture, (-1, np.shape(picture)[-1])) for picture in pictures])
     covariance = np.atleast_2d(np.cov(pixels, rowvar=False))

@@ -26,6 +26,9 @@ class Fourier:
 
     The parameters are (N, C, height, width // 2 + 1, 2): real and imaginary parts of the half spectrum. The slowest
     waves all count as one cycle over the longer side.
+
+    >>> canvases.Painting(canvases.Fourier(decay=1.5), color=canvases.IMAGENET)
+    Painting(basis=Fourier(decay=1.5, ...)...)
     """
 
     decay: float = 1.0

@@ -28,6 +28,9 @@ class MagnitudeConstrained:
 
     They start as normal noise of the given deviation. With `standardized`, each picture's phases are brought to mean 0
     and deviation 1 before they are used, as the authors' code does; such a canvas cannot start from a given picture.
+
+    >>> canvases.Painting(canvases.MagnitudeConstrained(canvases.PowerLaw(1.2)), color=canvases.IMAGENET)
+    Painting(basis=MagnitudeConstrained(spectrum=PowerLaw(exponent=1.2, ...)...)...)
     """
 
     spectrum: Spectrum = field(default_factory=PowerLaw)

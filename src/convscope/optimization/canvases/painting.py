@@ -24,7 +24,8 @@ class Painting:
     shapes in common, as lucid's shared parameterizations have. Each picture carries a copy of the shared parts, and
     what is painted is the copies' mean: so they stay equal.
 
-    >>> painting = Painting(Fourier(), color=IMAGENET)
+    >>> painting = canvases.Painting(canvases.Fourier(), color=canvases.IMAGENET)
+    >>> generators = [torch.Generator().manual_seed(seed) for seed in range(4)]  # one a picture
     >>> parameters = painting.start(4, 3, (128, 128), generators)
     >>> painting.paint(parameters, (128, 128)).shape
     torch.Size([4, 3, 128, 128])

@@ -18,7 +18,8 @@ class Pixels:
 
     `whole` rounds the noise down to whole numbers, as where it was drawn as gray levels.
 
-    >>> Pixels().values(Pixels().start(1, 3, (8, 8), [torch.Generator()]), (8, 8)).shape
+    >>> noise = canvases.Pixels().start(1, 3, (8, 8), [torch.Generator()])
+    >>> canvases.Pixels().values(noise, (8, 8)).shape
     torch.Size([1, 3, 8, 8])
     """
 

@@ -17,7 +17,11 @@ from convscope.optimization.settings import Generators, Parameters, Size
 
 @dataclass(frozen=True)
 class Pyramid:
-    """`levels` pictures of detail, each half as large as the one before, and the small picture that remains."""
+    """`levels` pictures of detail, each half as large as the one before, and the small picture that remains.
+
+    >>> canvases.Painting(canvases.Pyramid(levels=3))
+    Painting(basis=Pyramid(levels=3, ...)...)
+    """
 
     levels: int = 4
     deviation: float = 0.01

@@ -24,7 +24,11 @@ class Range(Protocol):
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """Any value to 0..1, 0 to gray. The other way, black and white give way by a quarter of a gray level."""
+    """Any value to 0..1, 0 to gray. The other way, black and white give way by a quarter of a gray level.
+
+    >>> canvases.Sigmoid()(torch.zeros(1))
+    tensor([0.5000])
+    """
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return the pixels of values."""
@@ -37,7 +41,11 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class Linear:
-    """Values in gray levels around `center` (in 0..1, one number or one a channel); nothing keeps them in 0..1."""
+    """Values in gray levels around `center` (in 0..1, one number or one a channel); nothing keeps them in 0..1.
+
+    >>> canvases.Linear(center=(0.5,))(torch.tensor([-127.5, 0.0]))
+    tensor([[[0.0000, 0.5000]]])
+    """
 
     center: tuple[float, ...] = (0.0,)
     levels: float = 255.0
@@ -60,6 +68,9 @@ class Unprepared:
 
     So the notebooks of 2016 and 2017 fed noise to networks made for another preparation. What is painted is the picture
     the network then sees, which `spec` says.
+
+    >>> gray = canvases.Pixels(mean=127, deviation=10)
+    >>> painting = canvases.Painting(gray, range=canvases.Unprepared(network.input_spec))
     """
 
     spec: InputSpec

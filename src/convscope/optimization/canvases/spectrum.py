@@ -36,6 +36,9 @@ class PowerLaw:
 
     Photographs have about 1.1: 400 of Open Images, at 224 px, gave 1.21 for light and 1.13 and 1.02 for the colors
     (slope of the logarithms, in `Sigmoid`'s values of ImageNet's decorrelated colors).
+
+    >>> canvases.PowerLaw().magnitudes(3, (128, 128)).shape
+    (3, 128, 65)
     """
 
     exponent: float = 1.1
@@ -51,7 +54,11 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Measured:
-    """The mean magnitudes of some pictures; `spectrum_of` makes it. At other sizes, of the same standard deviation."""
+    """The mean magnitudes of some pictures; `spectrum_of` makes it. At other sizes, of the same standard deviation.
+
+    >>> canvases.spectrum_of([numpy.random.default_rng(0).random((64, 64, 3))]).size
+    (64, 64)
+    """
 
     sha256: str
     size: Size
@@ -98,7 +105,9 @@ def spectrum_of(
 
     `color` and `range` have to be those of the painting that will use it.
 
-    >>> Painting(MagnitudeConstrained(spectrum_of([photograph])), color=IMAGENET)
+    >>> from skimage import data
+    >>> spectrum = canvases.spectrum_of([data.astronaut() / 255, data.astronaut()[::-1] / 255])
+    >>> painting = canvases.Painting(canvases.MagnitudeConstrained(spectrum), color=canvases.IMAGENET)
     """
     shapes = {np.shape(picture) for picture in pictures}
     if len(shapes) != 1:
