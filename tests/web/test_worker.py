@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from threading import Event, Thread
 
 import pytest
 
-from convscope.web.worker import MOST_WAITING, Job, TooBusy, Worker
+from convscope.web.worker import MOST_AT_WORK, MOST_JOBS, MOST_JOBS_EACH, MOST_WAITING, Job, TooBusy, Worker
 
 
 @pytest.fixture
@@ -87,6 +88,59 @@ def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
     assert answer.result(60) < 1000
     assert ended.wait(60)
     assert steps == list(range(1000))
+
+
+def test_jobs_go_on_under_questions_that_never_end(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cameras always have a frame that waits: what a unit wants to see was made once they were closed."""
+    monkeypatch.setattr("convscope.web.worker.SHORTEST_STEP", 0.0)
+    steps, asked, told = list[int](), list[None](), Event()
+
+    def frame() -> None:  # the next one is there before this one is answered
+        if not told.is_set():
+            asked.append(None)
+            worker.ask("camera", frame)
+            time.sleep(0.001)
+
+    free = held(worker)
+    worker.ask("camera", frame)
+    worker.start(Job(lambda: iter(range(5)), steps.append, lambda error: told.set()))
+    free.set()
+    assert told.wait(300)
+    assert steps == list(range(5)) and len(asked) >= 5
+
+
+def test_a_class_has_a_job_each_and_no_viewer_all_of_them(worker: Worker) -> None:
+    """The seventeenth viewer of twenty was refused: a unit's picture begins by itself on each page."""
+    free, ended = held(worker), list[str]()
+    begun, at_work, most = Counter[str](), set[object](), list[int]()
+
+    def job(name: str) -> Job[int]:
+        def steps() -> Iterator[int]:
+            begun[name] += 1
+            at_work.add(me := object())
+            most.append(len(at_work))
+            yield from range(3)
+            at_work.remove(me)
+
+        return Job(steps, lambda step: None, lambda error: ended.append(name), name)
+
+    class_ = [job(f"viewer {index}") for index in range(20)]
+    greedy = [job("greedy") for _ in range(MOST_JOBS_EACH)]
+    for one in (*class_, *greedy):
+        worker.start(one)
+    with pytest.raises(TooBusy, match="jobs of yours"):
+        worker.start(job("greedy"))
+    for one in greedy[1:]:
+        one.cancel()
+    worker.start(job("greedy"))  # those that are cancelled count no more, though they wait
+    with pytest.raises(TooBusy, match="try again later"):
+        for index in range(MOST_JOBS):
+            worker.start(job(f"another {index}"))
+    free.set()
+    while len(ended) < MOST_JOBS + len(greedy) - 1:
+        worker.ask("me", lambda: None).result(60)
+    assert {f"viewer {index}" for index in range(20)} <= set(ended)
+    assert begun["greedy"] == 2 and max(most) == MOST_AT_WORK
 
 
 def test_the_end_tells_who_waits_and_leaves_out_who_has_gone() -> None:

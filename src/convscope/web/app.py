@@ -27,11 +27,10 @@ from convscope.errors import ConvscopeError
 from convscope.pictures.photograph import SAMPLES
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.session import Session
-from convscope.web.sockets import jobs, live
+from convscope.web.sockets import VIEWER, jobs, live, viewer_of
 from convscope.web.worker import TooBusy
 
 SLOWEST_BODY = 60.0  # seconds for a picture to arrive
-VIEWER = "convscope_viewer"
 
 
 def make_app(session: Session) -> Starlette:
@@ -74,7 +73,7 @@ def _endpoint_of(session: Session, question: Callable[..., Any]) -> Callable[[Re
     """Return an endpoint: a question put to the worker in its turn, and what goes wrong said in a line."""
 
     async def endpoint(request: Request) -> Response:
-        viewer = request.cookies.get(VIEWER) or (request.client.host if request.client else "")
+        viewer = viewer_of(request)
 
         async def ask(function: Callable[[], Any]) -> Any:
             answer = asyncio.wrap_future(session.worker.ask(viewer, function))

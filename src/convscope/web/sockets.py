@@ -10,6 +10,7 @@ from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
 
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError
@@ -19,7 +20,8 @@ from convscope.web.renderings import JOBS, STOPPED, Message, Messages
 from convscope.web.session import Session
 from convscope.web.worker import Job, TooBusy
 
-MOST_JOBS_EACH = 4
+VIEWER = "convscope_viewer"  # a cookie
+MOST_JOBS_OF_A_PAGE = 4  # of one page
 MOST_WAITING = 32  # previews on their way to a page that reads slowly
 
 
@@ -29,7 +31,7 @@ async def jobs(session: Session, socket: WebSocket) -> None:
     ``{"stop": id}`` ends a dream or a style with the picture as it is.
     """
     await socket.accept()
-    desk = _Desk(session, asyncio.get_running_loop())
+    desk = _Desk(session, asyncio.get_running_loop(), viewer_of(socket))
     sender = asyncio.create_task(desk.send_to(socket))
     try:
         while True:
@@ -50,8 +52,8 @@ async def jobs(session: Session, socket: WebSocket) -> None:
 class _Desk:
     """The jobs of one page, and what is on its way to it. A page that reads slowly misses previews, never a result."""
 
-    def __init__(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
-        self._session, self._loop = session, loop
+    def __init__(self, session: Session, loop: asyncio.AbstractEventLoop, viewer: str) -> None:
+        self._session, self._loop, self._viewer = session, loop, viewer
         self._running: dict[str, Job[Message | None]] = {}
         self._stopped: dict[str, Event] = {}
         self._outbox: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
@@ -75,9 +77,13 @@ class _Desk:
             )
         elif name in self._running:
             self._put({"job": name, "kind": "error", "error": "a job of that name runs already"})
-        elif len(self._running) >= MOST_JOBS_EACH:
+        elif len(self._running) >= MOST_JOBS_OF_A_PAGE:
             self._put(
-                {"job": name, "kind": "error", "error": f"{MOST_JOBS_EACH} jobs of yours run: stop one first"}
+                {
+                    "job": name,
+                    "kind": "error",
+                    "error": f"{MOST_JOBS_OF_A_PAGE} jobs of yours run: stop one first",
+                }
             )
         else:
             self._running[name] = self._job(name, kind, wanted)
@@ -103,7 +109,7 @@ class _Desk:
             if not is_preview or self._room.acquire(blocking=False):
                 self._from_worker(self._put, {"job": name, **message[0]}, message[1], is_preview)
 
-        return Job(begin, on_step, partial(self._from_worker, self._end, name))
+        return Job(begin, on_step, partial(self._from_worker, self._end, name), self._viewer)
 
     def cancel(self, name: str) -> None:
         """End a job at once: what its step of this moment still makes is nobody's."""
@@ -155,6 +161,11 @@ async def live(session: Session, socket: WebSocket) -> None:
             except (ConvscopeError, TooBusy, KeyError, ValueError, TypeError) as error:
                 answer = packed({"error": in_words(error)})
             await socket.send_bytes(answer)
+
+
+def viewer_of(connection: HTTPConnection) -> str:
+    """Return who asks: a browser, by its cookie, or a machine."""
+    return connection.cookies.get(VIEWER) or (connection.client.host if connection.client else "")
 
 
 def in_words(error: BaseException) -> str:
