@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -585,12 +586,70 @@ def test_a_server_that_ends_and_comes_back(browser: Any) -> None:
     page.keyboard.press("]")
     shown(page, "the server does not answer")
     second = serve(planted_network(), [plain_picture((1.0, 0.1, 0.1))], port=port)
-    page.keyboard.press("r")
-    page.wait_for_function(
+    page.wait_for_function(  # by itself
         "() => !document.body.innerText.includes('the server does not answer')", timeout=30000
     )
+    page.wait_for_function("() => document.querySelector('.bar .label')?.innerText.trim() === 'red'")
     page.context.close()
     second.stop()
+
+
+def test_a_server_that_is_asked_too_much_is_asked_again(browser: Any, server: Server) -> None:
+    """A refusal of a server that others flood was taken for another server's, and the page loaded itself away."""
+    page, refused = browser.new_context().new_page(), Counter[str]()
+    page.goto(f"{server.address}#/conv2:0")
+    shown(page, "conv2: 3 channels of 16")
+    page.evaluate("window.same = true")
+
+    def refuse(route: Any) -> None:
+        kind = route.request.url.partition("/api/")[2].partition("?")[0]
+        refused[kind] += 1
+        status = {1: 503, 2: 429}.get(refused[kind])
+        if status is None:
+            route.continue_()
+        else:
+            route.fulfill(status=status, body="Service Unavailable", content_type="text/plain")
+
+    page.route("**/api/grid?**", refuse)
+    page.keyboard.press("[")
+    shown(page, "pool1: 8 channels of 16")
+    assert refused["grid"] == 3 and page.evaluate("window.same")
+    page.unroute("**/api/grid?**")
+    page.route("**/api/grid?**", lambda route: route.fulfill(status=401, body="the token is another\n"))
+    page.keyboard.press("[")
+    page.locator("#status .error", has_text="the token is another").wait_for()
+    assert page.evaluate("window.same")
+    page.context.close()
+
+
+def test_without_a_camera_the_page_says_why(browser: Any, server: Server) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script("""const { getUserMedia } = navigator.mediaDevices;
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        if (window.refusal) throw new DOMException('no', window.refusal);
+        return (window.stream = await getUserMedia.call(navigator.mediaDevices, wanted));
+      };""")
+    page.goto(f"{server.address}#/conv2:0")
+    shown(page, "conv2: 3 channels of 16")
+    for name, words in (
+        ("NotAllowedError", "it is not allowed: allow it"),
+        ("NotFoundError", "the browser finds none"),
+        ("NotReadableError", "another program has it"),
+    ):
+        page.evaluate("name => (window.refusal = name)", name)
+        page.keyboard.press("c")
+        page.locator("#status .error", has_text=words).wait_for()
+    page.evaluate("window.refusal = null")
+    page.keyboard.press("c")
+    page.wait_for_function("() => document.querySelector('.bar .label')?.innerText.trim() === 'red'")
+    # As the browser tells a page whose camera was unplugged.
+    page.evaluate("window.stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    page.locator("#status .error", has_text="the camera has gone").wait_for()
+    assert "pictures a second" not in page.inner_text("#status")
+    page.keyboard.press("c")  # again
+    shown(page, "pictures a second")
+    context.close()
 
 
 def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_takes(browser: Any) -> None:

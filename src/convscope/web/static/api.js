@@ -5,13 +5,41 @@ export class Refused extends Error {
   gone = false;
 }
 
-let run = null;
+/** What a server that does not answer is said to need; the page goes on by itself once it does. */
+export const START_AGAIN = "start convscope explore again, and this page goes on";
+const ASK_AGAIN = 1000, BUSY = [429, 503], MOST_TRIES = 5; // milliseconds; answers of a server that others ask too much
+let run = null, away = false;
+/** @type {() => void} */
+let returned = () => {};
+
+/** Be told when a server that did not answer does again. */
+export function onReturn(listener) {
+  returned = listener;
+}
+
+/** Ask a server that does not answer until it does. */
+export async function awaitReturn() {
+  if (away) return;
+  away = true;
+  let response = null;
+  while (!response || BUSY.includes(response.status)) {
+    await pause(ASK_AGAIN);
+    response = await fetch("api/network").catch(() => null);
+  }
+  away = false;
+  if (sameRun(response)) returned();
+}
+
+/** Wait for so many milliseconds. */
+export function pause(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
 
 /** Load the page again where another server answers than the one it came from: its network may be another. */
 function sameRun(response) {
   const now = response.headers.get("x-convscope-run");
   run ??= now;
-  if (run === now) return true;
+  if (run === now || now === null) return true; // a refusal, or a server that is too busy, says nothing of it
   location.reload();
   return false;
 }
@@ -19,22 +47,23 @@ function sameRun(response) {
 async function checked(response) {
   if (!sameRun(response)) throw new Refused("another server answers now: the page loads again");
   if (response.ok) return response;
-  let words = `the server answered ${response.status}`;
-  try {
-    words = (await response.json()).error || words;
-  } catch {
-    // no sentence came with it
-  }
-  throw new Refused(words);
+  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  const words = isJson ? (await response.json()).error : (await response.text()).trim();
+  throw new Refused(words || `the server answered ${response.status}`);
 }
 
 async function answered(path, options) {
   let response;
   try {
     response = await fetch(path, options);
+    for (let tries = 1; BUSY.includes(response.status) && tries < MOST_TRIES; tries++) {
+      await pause(ASK_AGAIN);
+      response = await fetch(path, options);
+    }
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw Object.assign(new Refused("the server does not answer: start convscope explore again, then press r"), { gone: true });
+    awaitReturn();
+    throw Object.assign(new Refused(`the server does not answer: ${START_AGAIN}`), { gone: true });
   }
   return checked(response);
 }

@@ -1,6 +1,6 @@
 // Long work on the server: started, watched and cancelled over one socket, opened anew when it breaks.
 
-import { ask, socketAddress, unpack } from "./api.js";
+import { START_AGAIN, ask, awaitReturn, socketAddress, unpack } from "./api.js";
 
 const running = new Map(), listeners = new Set();
 let socket = null, count = 0, waiting = [];
@@ -21,7 +21,8 @@ function open() {
   };
   socket.onclose = () => {
     socket = null;
-    for (const [job, watch] of running) watch({ job, kind: "error", error: "the server has gone: start convscope explore again, then press r" });
+    for (const [job, watch] of running) watch({ job, kind: "error", error: `the server has gone: ${START_AGAIN}` });
+    if (running.size) awaitReturn();
     running.clear();
     tell();
   };

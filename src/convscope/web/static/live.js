@@ -1,6 +1,6 @@
 // The camera, a film, or a folder of pictures: one frame at a time goes to the network, the next after its answer.
 
-import { asGrid, socketAddress, unpack } from "./api.js";
+import { START_AGAIN, asGrid, awaitReturn, pause, socketAddress, unpack } from "./api.js";
 import { element } from "./elements.js";
 import { set, state, unitAddress } from "./store.js";
 
@@ -55,7 +55,7 @@ export function frameSocket() {
   const opened = new Promise((open, refused) => {
     socket.onopen = open;
     socket.onclose = () => {
-      gone = new Error("the server has gone: start convscope explore again, then press r");
+      gone = new Error(`the server has gone: ${START_AGAIN}`);
       refused(gone);
       failed(gone);
     };
@@ -137,7 +137,10 @@ async function run(source) {
       show = () => current === source && showAnswer(frame, title, grid);
     } catch (error) {
       set({ error: error.message });
-      if (error.message.startsWith("the server has gone")) return current === source && close();
+      if (error.message.startsWith("the server has gone")) {
+        awaitReturn();
+        return current === source && close();
+      }
       await pause(300);
     }
     await source.answered();
@@ -165,14 +168,18 @@ function draw(source, frame) {
   return frame;
 }
 
-function pause(milliseconds) {
-  return new Promise((done) => setTimeout(done, milliseconds));
-}
-
 async function camera() {
   if (!navigator.mediaDevices) throw new Error("a browser opens it for pages of this machine, or behind https, alone");
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
-  return played("camera", { srcObject: stream }, "the camera", () => stream.getTracks().forEach((track) => track.stop()));
+  const source = await played("camera", { srcObject: stream }, "the camera", () => stream.getTracks().forEach((track) => track.stop()));
+  for (const track of stream.getTracks()) track.onended = () => source === current && cameraGone();
+  return source;
+}
+
+/** Say that the camera was unplugged, or taken away from the page: its last frame would stay, as if it went on. */
+function cameraGone() {
+  close();
+  set({ error: "the camera has gone: plug it in, or allow it again, and press c" });
 }
 
 async function film(file) {

@@ -1,7 +1,7 @@
 // The page begins here: it asks what the network is, builds the panes, and keeps address, questions and panes in step.
 
 import { IN_ADDRESS, fromHash, parseAddress, toHash } from "./address.js";
-import { Refused, asGrid, ask, askBytes } from "./api.js";
+import { Refused, asGrid, ask, askBytes, onReturn } from "./api.js";
 import { mountAtlas } from "./atlas.js";
 import { half, mountBeside, mountHalf } from "./beside.js";
 import { element, fill } from "./elements.js";
@@ -26,6 +26,7 @@ const at = (id) => document.getElementById(id);
 let milliseconds = 0, moving = false, said = "";
 
 async function begin() {
+  onReturn(() => (state.network ? set({ retry: {} }) : location.reload()));
   try {
     const network = await ask("network");
     set({ network, pictures: network.refuses ? [] : network.pictures });
@@ -107,7 +108,7 @@ function changed(what) {
   if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view", "retry")) askUnit();
   else if (has("position", "grid")) askPlace();
   if (has("picture", "layer", "units", "groups", "live", "retry")) askGroups();
-  if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
+  if (has("picture", "backward", "pinned", "retry") || (has("layer", "channel") && !state.pinned)) askMap();
   if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "tour") || (has("units") && (has("sliding") || !state.sliding)));
   status();
 }
@@ -232,7 +233,7 @@ function status() {
 }
 
 function showError(error) {
-  const words = error instanceof Refused ? error.message.replace("press r", "press Try again") : `the page has a fault: ${error.message}`;
+  const words = error instanceof Refused ? error.message : `the page has a fault: ${error.message}`;
   fill(at("start"), element("div.drop", {}, element("h2", {}, "The network does not answer"), element("p.error", {}, words), element("button", { onclick: () => location.reload() }, "Try again")));
   at("start").hidden = false;
 }
