@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from convscope.errors import InputError, UnsupportedLayer
+from convscope.errors import ConvscopeWarning, InputError, UnsupportedLayer
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.building import build_graph
 from convscope.network.network import Network
@@ -289,6 +289,44 @@ def test_several_inputs() -> None:
     with torch.no_grad():
         torch.testing.assert_close(network.activations(given, "add")["add"], module(**given))
     assert network.input_spec is None
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        Tensor.cpu,
+        lambda x: x.to("cpu"),
+        lambda x: x.to(x.device, torch.float32),
+        lambda x: x.to(device="cpu", copy=True),
+    ],
+)
+def test_a_tensor_that_is_told_where_to_be_stays(move: Callable[[Tensor], Tensor]) -> None:
+    assert_as_torch(Traced(lambda self, x: self.other(move(self.one(x)).relu()), one=conv(), other=conv(4)))
+
+
+def test_hooks_that_look_are_left_where_they_are_and_those_that_change_count() -> None:
+    """What most notebooks have on their module: numbers that are kept, as other libraries keep them too."""
+    module, kept = nn.Sequential(conv(), nn.ReLU(), conv(4)), []
+    hooks = [
+        module[0].register_forward_hook(
+            lambda part, given, result: kept.append(result.detach().cpu().numpy())
+        ),
+        module[1].register_forward_hook(lambda part, given, result: kept.append(float(result.mean()))),
+        module[1].register_forward_hook(lambda part, given, result: 2 * result),
+        module[2].register_forward_pre_hook(lambda part, given: kept.append(given[0].tolist())),
+    ]
+    with pytest.warns(ConvscopeWarning) as warned:
+        network = open_network(module, input_shape=(1, 3, 8, 8))
+    said = {str(one.message).partition(" of the module ")[2] for one in warned}
+    asks = "asks for numbers, and is taken for one that only looks: what it would change is left out"
+    assert said >= {f"{path!r} {asks}" for path in "012"}
+    x, before = random_input(), len(kept)
+    assert network.graph.outputs == ("2",)
+    torch.testing.assert_close(network.activations(x, "2")["2"], module(x).detach())
+    assert len(kept) == before + 3  # all are still there, and ran
+    for hook in hooks:
+        hook.remove()
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module)
 
 
 def test_the_module_is_as_before() -> None:

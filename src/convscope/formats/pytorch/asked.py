@@ -6,7 +6,7 @@ The tensors that a traced module sees have no memory: what is asked about that i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,19 @@ def said_by(name: str, args: Sequence[Any], device: torch.device) -> Any:
     if name == "type":
         return alike.type() if len(args) == 1 else NotImplemented
     return getattr(alike, name)
+
+
+def staying(
+    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any], device: torch.device
+) -> tuple[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]]:
+    """Return a call in which no tensor leaves the device: a network is computed where it lies, whatever it says."""
+    if name in ("cpu", "cuda"):
+        return torch.Tensor.to, "to", (args[0], device), {}
+    if name != "to":
+        return func, name, args, kwargs
+    places = [device if isinstance(one, str) or type(one) is int else one for one in args[1:]]
+    where = {"device": device} if kwargs.get("device") is not None else {}
+    return func, name, (args[0], *places), kwargs | where
 
 
 def draws(name: str, kwargs: Mapping[str, Any]) -> bool:

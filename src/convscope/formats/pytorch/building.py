@@ -108,7 +108,12 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape], *, sized: bool 
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()}, sized=sized)
     paths = {id(part): path for path, part in module.named_modules()}
     calls = Calls(
-        trace.values, paths, trace.shown, hidden=trace.choices.__contains__, around_scripts=trace.operators
+        trace.values,
+        paths,
+        trace.shown,
+        hidden=trace.choices.__contains__,
+        forgives=trace.forgives,
+        around_scripts=trace.operators,
     )
     precision = _precision(module)
     trace_inputs = {name: trace.input(shape, precision) for name, shape in inputs.items()}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from convscope.errors import warn
 from convscope.formats.pytorch.values import Values
 
 _CONTAINERS = (dict, OrderedDict, defaultdict, list, set)
@@ -38,12 +39,14 @@ class Calls:
     """The calls of a module's submodules, in the order they ended.
 
     `shown` says which value one gives, `hidden` which has none to show: what an expert makes of the places of its mask.
+    `forgives` says whether what a hook raised is only that nobody follows what it does.
     """
 
     values: Values
     paths: dict[int, str]
     shown: Callable[[Tensor], int]
     hidden: Callable[[Tensor], bool] = lambda tensor: False
+    forgives: Callable[[Exception], bool] = lambda error: False
     ended: list[Call] = field(default_factory=list)
     around_scripts: Callable[[], AbstractContextManager[Any]] = nullcontext
     _counts: dict[str, int] = field(default_factory=dict)
@@ -121,7 +124,7 @@ def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
     try:
         for part in training:
             part.training = False
-        with torch.no_grad(), _restored(training):
+        with torch.no_grad(), _restored(training), _own_hooks_forgiven(training, calls):
             yield
     finally:
         calls.leave_script()
@@ -129,6 +132,41 @@ def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
             hook.remove()
         for part, mode in training.items():
             part.training = mode
+
+
+@contextmanager
+def _own_hooks_forgiven(parts: Iterable[nn.Module], calls: Calls) -> Iterator[None]:
+    """Run the hooks that modules have, and go on without those that cannot be, ``seen.append(output.cpu())``."""
+    tables = [
+        (part, table, dict(table))
+        for part in parts
+        if not isinstance(part, torch.jit.ScriptModule)
+        for table in (part._forward_pre_hooks, part._forward_hooks)
+    ]
+    try:
+        for part, table, hooks in tables:
+            table.update((number, _forgiven(hook, part, calls)) for number, hook in hooks.items())
+        yield
+    finally:
+        for _, table, hooks in tables:
+            table.update(hooks)
+
+
+def _forgiven(hook: Callable[..., Any], part: nn.Module, calls: Calls) -> Callable[..., Any]:
+    def run(*given: Any, **keywords: Any) -> Any:
+        try:
+            return hook(*given, **keywords)
+        except Exception as error:
+            if not calls.forgives(error):
+                raise
+        path, name = calls.paths.get(id(part), ""), getattr(hook, "__qualname__", type(hook).__name__)
+        warn(
+            f"a hook ({name}) of the module {path or type(part).__name__!r} asks for numbers, and is taken for one "
+            "that only looks: what it would change is left out"
+        )
+        return None
+
+    return run
 
 
 @contextmanager

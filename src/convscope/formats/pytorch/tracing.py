@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_map
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.decisions import Decisions, note_leak
-from convscope.formats.pytorch.asked import asks_for_numbers, draws, refuse_wrapped, said_by
+from convscope.formats.pytorch.asked import asks_for_numbers, draws, refuse_wrapped, said_by, staying
 from convscope.formats.pytorch.call_steps import COPIES, UNWRITTEN, aten_step, own_step, sizes_in
 from convscope.formats.pytorch.chosen import Choices
 from convscope.formats.pytorch.composites import COMPOSITES
@@ -110,6 +110,11 @@ class Trace(TorchFunctionMode):
                 )
             raise
 
+    def forgives(self, error: Exception) -> bool:
+        """Go on after what a person's hook asked for, where that is no mistake of its own."""
+        refused, self.refused = self.refused, None
+        return refused is not None or isinstance(error, UnsupportedLayer) or asks_for_numbers(error)
+
     def _followed(self, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         name = name_of(func)
         if name in ("_version", "untyped_storage"):  # which `Values` asks for
@@ -137,6 +142,7 @@ class Trace(TorchFunctionMode):
             return said
         if torch.is_autocast_enabled(self.device.type):
             self.autocast = torch.get_autocast_dtype(self.device.type)
+        func, name, args, kwargs = staying(func, name, tuple(args), kwargs, self.device)
         mask = None
         if self.choices.concern(name):
             done, mask = self.choices.follow(name, args, kwargs)
