@@ -511,6 +511,7 @@ def test_it_is_readable_everywhere(browser: Any, server: Server, width: int, the
 
 
 def test_every_step_of_every_tour_leads_somewhere(page: Any) -> None:
+    page.wait_for_function("() => document.querySelector('.bar .label')?.innerText.trim() === 'green'")
     page.get_by_role("button", name="Tours").click()
     for lesson in range(1, 6):
         page.get_by_label("Lesson").select_option(str(lesson))
@@ -524,11 +525,37 @@ def test_every_step_of_every_tour_leads_somewhere(page: Any) -> None:
             assert not page.locator("#status .error").count()
             if number < len(steps):
                 page.get_by_role("link", name="Next").click()
+            if step["title"] == "The classes":  # its strongest is under the cursor, and bright
+                page.wait_for_function("() => location.hash.includes(':1?')")
+                page.wait_for_function(
+                    f"() => {{ const lit = ({TILES})([1, 1, 3]); return lit[0] === Math.max(...lit); }}"
+                )
     page.wait_for_function("() => document.querySelector('#studio select[aria-label=\\'Style picture\\']')")
     page.go_back()
     shown(page, "Choose a preset, and press Make.")
     page.get_by_role("button", name="End the tour").click()
     page.wait_for_function("() => !location.hash.includes('tour')")
+
+
+def test_units_that_a_layer_does_not_have_are_not_asked_for(page: Any, server: Server) -> None:
+    """A tour's step changes the layer and what is shown of it at once: the channels in view were the last one's."""
+    page.goto(f"{server.address}#/conv1:0")
+    shown(page, "conv1: 8 channels of 32")
+    with page.expect_response(lambda answer: "conv2%3A2" in answer.url) as answered:
+        page.evaluate("""import('./static/store.js').then(
+          ({ set }) => set({ layer: 'conv2', channel: 0, sees: true }))""")
+    assert "conv2%3A3" not in answered.value.url and answered.value.ok
+
+
+def test_all_of_a_unit_is_to_be_seen(page: Any, server: Server) -> None:
+    """What did not fit stood in a further column, outside the page: the arithmetic, on most screens."""
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.goto(f"{server.address}#/conv2:0?view=unit")
+    page.locator("#unit").get_by_text("Point at a place of the picture for another one").wait_for()
+    page.wait_for_function("""() => {
+      const unit = document.querySelector('#unit');
+      return unit.scrollHeight > unit.clientHeight && unit.scrollWidth <= unit.clientWidth;
+    }""")
 
 
 def halves(page: Any) -> list[Any]:

@@ -192,6 +192,7 @@ function paintFaintly(context, channel, left, top) {
 
 /** Ask for what the units in view want to see; what was made before comes at once. */
 function wantVisible() {
+  if (state.grid?.layer !== state.layer) return; // the channels in view are another layer's still
   const { columns, order } = layout, [first, end] = inView(), units = order.slice(first * columns, end * columns).map((channel) => `${state.layer}:${channel}`);
   recall(units);
   want(units, "grid");

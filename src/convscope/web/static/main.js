@@ -41,7 +41,7 @@ async function begin() {
   mountPicture(at("picture-pane"));
   mountGrid(at("grid-pane"));
   mountUnit(at("unit-pane"));
-  mountUnit(at("unit"));
+  mountUnit(at("unit").appendChild(element("div.unit-columns"))); // as high as they are: what does not fit is scrolled to
   mountWhy(at("why"));
   mountStudio(at("studio"));
   mountAtlas(at("atlas"));

@@ -16,7 +16,7 @@ const stack = element("div.stack", { role: "group", "aria-label": "The picture a
 const bars = element("div"), placeTitle = defined(element("h3", {}, "At a place"), "position"), place = element("div"), tools = element("div.tools"), over = element("div.tools"), notes = element("p.caption");
 /** What lies over the picture, by its name in the choice: the unit's answer, nothing, or a backward view. */
 const OVER = { answer: "the unit's answer", nothing: "nothing", saliency: "gradient", guided_backprop: "guided backpropagation", grad_cam: "Grad-CAM" };
-let map = null, here = [], rest = 0;
+let map = null, here = [], rest = 0, strongest = 0;
 
 /** Build the pane. */
 export function mountPicture(parent) {
@@ -56,7 +56,13 @@ export function showMap(grid) {
 export function showClasses(says, stale = false) {
   bars.classList.toggle("stale", stale);
   if (!says) return;
+  strongest = says[0]?.index ?? 0;
   fill(bars, ...(says.length ? says.map((one) => bar(one.label, one.probability, `${(100 * one.probability).toFixed(1)} %`, `class ${one.index}. ${DEFINITIONS.probability}`)) : [empty("This network names no classes.")]));
+}
+
+/** The most probable class of the picture, a channel of what the network says last. */
+export function strongestClass() {
+  return strongest;
 }
 
 /** Take a picture's bytes, or a sample's name; tell whether it is one. */

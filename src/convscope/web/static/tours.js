@@ -2,10 +2,13 @@
 
 import { fromHash, toHash } from "./address.js";
 import { element, fill } from "./elements.js";
+import { strongestClass } from "./picture.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
-/** @typedef {"first" | "second" | "middle" | "deep" | "classes"} Place a layer's, in whatever network */
-/** @typedef {[title: string, words: string, place: Place, shown?: object]} Step `shown` is how the page shows it */
+/** @typedef {"first" | "second" | "middle" | "deep" | "classes" | "answer"} Place a layer's, in whatever network: classes' scores, and what it says last */
+/** @typedef {[title: string, words: string, place: Place, shown?: object]} Step `shown` is how the page shows it; `unit` is what the layer's first unit is set to, `label` whose class is looked at, or the `strongest` one */
+
+const CAT = /\b(cat|tabby)\b/i;
 
 /** @type {Array<{title: string, language?: string, steps: Step[]}>} the lessons of docs/lessons, in their order */
 export const TOURS = [
@@ -14,11 +17,11 @@ export const TOURS = [
     steps: [
       ["A classification pass", "The network is given the picture. On the left is what it says: the most probable classes.", "first"],
       ["The layers and their shapes", "The line on top has the layers in their order; point at one for its channels and size. [ and ] step through them.", "middle"],
-      ["The first layer's filters", "A unit of the first layer reads the picture itself, so that its filter can be looked at: on the right.", "first", { view: "unit" }],
+      ["The first layer's filters", "A unit of the first layer reads the picture itself, so that its filter can be looked at: under Its filter.", "first", { view: "unit" }],
       ["The first layer's answers", "Each tile is one channel's answer to the picture, all on one scale: edges and colors, where they are.", "first", { scale: "shared" }],
       ["The second layer: a filter is a row", "From here on a filter reads channels. Fed by has its kernels, each beside the channel that it reads.", "second", { view: "unit" }],
       ["Deeper", "The answers get coarse and rare: a channel answers to something, wherever in the picture it is.", "deep", { sort: "picture" }],
-      ["The classes", "The last layer has a number a class, the strongest first.", "classes", { sort: "picture" }],
+      ["The classes", "The last layer has a number a class, the strongest first, all on one scale.", "answer", { sort: "picture", scale: "shared", strongest: true }],
     ],
   },
   {
@@ -39,7 +42,7 @@ export const TOURS = [
       ["第一层的 filter", "第一层直接读图片，所以它的 filter 可以当作图片来看。", "first", { view: "unit" }],
       ["第一层的输出", "每一格是一个通道的输出，所有通道用同一个尺度。", "first", { scale: "shared" }],
       ["最后一个卷积层的输出", "越深的层，输出越粗略，也越稀疏。", "deep", { sort: "picture" }],
-      ["概率", "最后一层：每个类别一个数，最大的在前面。", "classes", { sort: "picture" }],
+      ["概率", "最后一层：每个类别一个数，最大的在前面，所有类别用同一个尺度。", "answer", { sort: "picture", scale: "shared", strongest: true }],
     ],
   },
   {
@@ -48,7 +51,7 @@ export const TOURS = [
       ["What a first layer wants to see", "A random picture is changed, step by step, until a channel answers as strongly as it can. First come edges and colors.", "first", { sees: true }],
       ["In the middle: textures", "The same for a layer in the middle. A red cross could not be activated.", "middle", { sees: true }],
       ["Deep: parts of things", "And for the last layer that still has places.", "deep", { sees: true }],
-      ["How about a cat?", "A class is a unit too. This is what it wants to see; does it look like one?", "classes", { view: "unit" }],
+      ["How about a cat?", "A class is a unit too. This is what it wants to see; does it look like one?", "classes", { view: "unit", label: CAT }],
     ],
   },
   {
@@ -68,7 +71,7 @@ export const TOURS = [
 function places() {
   const { layers, stages, classLayers } = state.network;
   const read = layers.filter((layer) => layer.filters), shown = stages.filter((name) => (layerFacts(name)?.rows || 0) > 1 && !isInput(name));
-  return { first: read[0]?.name, second: read[1]?.name, middle: shown[Math.floor(shown.length / 2)], deep: shown.at(-1), classes: classLayers.at(-1) };
+  return { first: read[0]?.name, second: read[1]?.name, middle: shown[Math.floor(shown.length / 2)], deep: shown.at(-1), classes: classLayers.at(-1), answer: classLayers[0] };
 }
 
 function isInput(name) {
@@ -79,9 +82,10 @@ function isInput(name) {
 export function stepsOf(number) {
   const at = places(), tour = TOURS[number - 1];
   const steps = (tour?.steps || []).filter(([, , place]) => at[place]), usual = fromHash("", () => false);
-  return steps.map(([title, words, place, { unit, ...shown } = {}], index) => {
+  return steps.map(([title, words, place, { unit, label, strongest, ...shown } = {}], index) => {
     const layer = at[place], units = unit ? { [`${layer}:0`]: unit } : {};
-    return { title, words, link: toHash({ ...usual, position: null, layer, channel: 0, picture: state.picture, units, ...shown, tour: `${number}.${index + 1}` }) };
+    const named = label ? state.network.labels.findIndex((name) => label.test(name)) : -1, channel = strongest ? strongestClass() : Math.max(0, named);
+    return { title, words, link: toHash({ ...usual, position: null, layer, channel, picture: state.picture, units, ...shown, tour: `${number}.${index + 1}` }) };
   });
 }
 
