@@ -190,6 +190,15 @@ def test_the_layer_table_reads_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
+def test_a_shape_is_given_by_the_inputs_name(name: str, tmp_path: Path) -> None:
+    (value, shape) = next(iter(opened(name, tmp_path).graph.inputs.items()))
+    file, more = WRITERS[name](tmp_path), {"architecture": planted_module()} if name == "pytorch" else {}
+    assert convscope.open_network(file, input_shape={value: shape}, **more).graph.inputs == {value: shape}
+    with pytest.raises(InputError, match=rf"'nonsense'.*{value}"):
+        convscope.open_network(file, input_shape={"nonsense": shape}, **more)
+
+
+@pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("ending", [".convscope", ".onnx"])
 def test_every_format_is_saved_as_the_two_that_all_can(
     name: str, ending: str, tmp_path: Path, picture: Path

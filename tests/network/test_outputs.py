@@ -9,8 +9,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
+from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.network import Network
 from convscope.network.outputs import find_outputs
+from convscope.network.parameters import Parameters
 from planted import planted_network
 
 
@@ -74,6 +76,8 @@ ENDS = {
     "an autoencoder": ("picture", lambda n, x: n.head(up(x)).sigmoid(), {"head": conv(3, 3)}),
     "a painter": ("picture", lambda n, x: n.head(up(x)), {"head": conv(3, 9)}),
     "super resolution": ("picture", lambda n, x: F.pixel_shuffle(n.head(x), 8), {"head": conv(192, 3)}),
+    "turned": ("picture", lambda n, x: n.head(up(x)).sigmoid().permute(0, 2, 3, 1), {"head": conv(3, 3)}),
+    "classes, turned": ("class map", lambda n, x: up(n.head(x)).softmax(1).permute(0, 2, 3, 1), {"head": conv(4)}),
     "heat maps": ("map", lambda n, x: n.head(x), {"head": conv(17)}),
     "features as maps": ("map", lambda n, x: x, {}),
     "tokens": ("tokens", lambda n, x: n.head(x).flatten(2).transpose(1, 2), {"head": conv(32)}),
@@ -168,3 +172,37 @@ def test_roles_do_not_depend_on_where_the_channels_are() -> None:
     assert [str(output) for output in last.outputs] == ["prob: 3 classes"]
     assert find_outputs(last.graph, dict.fromkeys(last.graph.values))[0].role == "classes"
     assert isinstance(last, Network) and last.main_output == "prob"
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_output_turned_to_the_other_order_is_shown_as_it_was_before(last: bool) -> None:
+    """TensorFlow's super resolution gives its picture channels first; what tf2onnx wrote takes and gives it last."""
+    first, back = ({"order": (0, 3, 1, 2)}, {"order": (0, 2, 3, 1)})
+    order = {CHANNELS_LAST: True} if last else {}
+    steps = (
+        Operation("identity" if last else "permute", "in", "", ("x",), ("in",), {}, order if last else first),
+        Operation("tanh", "y", "", ("in",), ("y",), {}, order),
+        Operation("permute", "z", "", ("y",), ("z",), {}, first if last else back),
+        Operation("identity", "out", "", ("z",), ("out",)),
+    )
+    none = Parameters({}, lambda name: torch.zeros(0))
+    graph = Graph("turned", {"x": (1, 40, 56, 3)}, steps, ("out",), none, channels_last=last)
+    (output,) = Network(graph, input_spec=None).outputs
+    assert (str(output), output.value) == ("out: a picture, 3 × 40 × 56", "y")
+
+
+def test_a_last_layer_of_codes_is_one_of_scores() -> None:
+    """ONNX's QLinearMatMul: a product with stored weights between a rounding before it and one behind."""
+    codes = {"low": 0, "high": 255}
+    steps = (
+        Operation("flatten", "rows", "", ("x",), ("rows",)),
+        Operation("matmul", "p", "", ("rows",), ("p",), {"weight": "w"}),
+        Operation("quantize", "q", "", ("p",), ("q",), {"scale": "s"}, codes),
+        Operation("dequantize", "out", "", ("q",), ("out",), {"scale": "s"}),
+    )
+    stored = {"w": torch.randn(48, 7), "s": torch.tensor(0.1)}
+    parameters = Parameters({name: tuple(one.shape) for name, one in stored.items()}, stored.__getitem__)
+    graph = Graph("codes", {"x": (1, 3, 4, 4)}, steps, ("out",), parameters)
+    assert [str(output) for output in Network(graph, input_spec=None).outputs] == [
+        "out: 7 classes, as far as can be told"
+    ]

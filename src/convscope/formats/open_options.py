@@ -9,8 +9,8 @@ from typing import Any, TypedDict
 
 import torch
 
+from convscope.formats.given_shapes import GivenShape
 from convscope.network.input_spec import Array, ChannelOrder, Layout, Resize
-from convscope.network.parameters import Shape
 from convscope.network.transform import Transform
 
 
@@ -21,7 +21,7 @@ class OpenOptions:
     weights: str | Path | None = None
     device: str | torch.device = "cpu"
     labels: str | Path | Sequence[str] | None = None
-    input_shape: Shape | None = None
+    input_shape: GivenShape | None = None
     rules: Mapping[str, Any] | None = None
     architecture: object = None
     inputs: Mapping[str, Any] | None = None
@@ -50,7 +50,7 @@ class OpenKeywords(PreprocessingKeywords, total=False):
     weights: str | Path | None
     device: str | torch.device
     labels: str | Path | Sequence[str] | None
-    input_shape: Shape | None
+    input_shape: GivenShape | None
     rules: Mapping[str, Any] | None
     architecture: object
     inputs: Mapping[str, Any] | None

@@ -51,11 +51,12 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     What is not named (`weights`, `labels`, a mean file) is looked for beside it; labels found there that are not as
     many as the classes are left aside with a warning. Further keywords overrule single fields of the
     network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
-    not say how big their input is, `rules` for Caffe networks whose layers depend on them:
-    ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the `architecture` they
-    are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module. `inputs` are values for the inputs beside the
-    picture, by name: an array, a ``.npy`` file, a number for all of it, ``"zeros"``, or another picture. `transform`
-    is a function from a Pillow image to the input, torchvision's for example, that does all the preprocessing.
+    not say how big their input is, or the shape of each input by its name, `rules` for Caffe networks whose layers
+    depend on them: ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the
+    `architecture` they are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module. `inputs` are values for the
+    inputs beside the picture, by name: an array, a ``.npy`` file, a number for all of it, ``"zeros"``, or another
+    picture. `transform` is a function from a Pillow image to the input, torchvision's for example, that does all the
+    preprocessing.
     `device` is a device of torch's, or "auto": the graphics card where there is one, which a warning then says.
 
     >>> network = convscope.open_network("builtin")

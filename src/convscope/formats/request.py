@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.formats.given_shapes import GivenShape
 from convscope.formats.kinds import FileKind
-from convscope.network.parameters import Shape
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Request:
 
     source: str | Path | object
     weights: str | Path | None = None
-    input_shape: Shape | None = None
+    input_shape: GivenShape | None = None
     device: str | torch.device = "cpu"
     rules: Mapping[str, Any] = field(default_factory=dict)
     architecture: Any = None

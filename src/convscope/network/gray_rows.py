@@ -37,7 +37,7 @@ def with_gray_picture(graph: Graph) -> Graph | None:
         return None
     (name, shape), *_ = graph.inputs.items()
     size = gray_size(shape)
-    if size is None or (len(shape) == 3 and _goes_along_one_axis(graph, name)):
+    if size is None or _goes_along_one_axis(graph, name, len(shape)):
         return None
     rows = f"{name}@rows"
     channel = {"axes": (3 if graph.channels_last else 1,)}
@@ -72,17 +72,24 @@ def _of_picture(step: Operation, name: str, rows: Shape, picture: Shape) -> Oper
 
 
 _ALONE = frozenset({"batch_norm", "identity", "permute", "scale", "bias"})
+_PLACED = frozenset(
+    {"pad", "unsqueeze", "slice", "reshape"}
+)  # what a row of samples goes through before its filters
 
 
-def _goes_along_one_axis(graph: Graph, name: str) -> bool:
-    """Whether the first filters or windows that read an input of three axes go along one of them: it is a signal."""
+def _goes_along_one_axis(graph: Graph, name: str, axes: int) -> bool:
+    """Whether the first filters or windows that read an input of few axes go along one of them: it is a signal.
+
+    What has three axes is a signal for any window that reads it so; a row is one where its filters are of one axis.
+    """
     values = {name}
     for operation in graph.operations:
         if not operation.inputs or operation.inputs[0] not in values:
             continue
         kind = kind_of(operation.kind)
         if kind.part in ("filters", "pooling") and kind.window is not None:
-            return True
-        if kind.pointwise or operation.kind in _ALONE:
+            weight = graph.parameters.shapes.get(operation.parameters.get("weight", ""), ())
+            return axes == 3 or len(weight) == 3
+        if kind.pointwise or operation.kind in _ALONE or (axes == 2 and operation.kind in _PLACED):
             values |= set(operation.outputs)
     return False

@@ -89,8 +89,7 @@ def find_outputs(
     >>> [str(output) for output in find_outputs(network.graph, network.shapes)]
     ['prob: 1,000 classes']
     """
-    picture = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
-    seen = _Context(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
+    seen = _Context(graph, shapes, _picture(graph), 0 if labels is None else len(labels))
     outputs_of_graph = [seen.output(name) for name in graph.outputs]
     with_shape = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in with_shape if output.role == "classes"]
@@ -145,7 +144,7 @@ class _Context:
         while (step := producer_of(self.graph, value)) is not None:
             kind = made_by(self.graph, value)
             part = kind_of(kind).part
-            if part == "filters":
+            if part == "filters" or (kind == "matmul" and step.parameters):
                 return self._is_of_single_places(step) or not pooled
             passed = part in ("pooling", "summary", "rearrangement") or kind in _LINEAR
             if not passed and not (pooled and kind in ("relu", "clip")):
@@ -274,13 +273,35 @@ def made_by(graph: Graph, value: str) -> str:
 
 
 def answer_of(graph: Graph, output: str) -> str:
-    """Return the probabilities that an output passes on in another shape, or itself, before an argmax."""
-    value = output
+    """Return the probabilities that an output passes on in another shape, or itself, before an argmax.
+
+    An output whose channels were moved at last, to where the network has them nowhere else, is the one before that.
+    """
+    value = output = _unturned(graph, output)
     while (part := kind_of(made_by(graph, value)).part) in ("rearrangement", "choice"):
         producer = producer_of(graph, value)
         value = producer.inputs[0] if producer else ""
         output = value if part == "choice" else output
     return value if kind_of(made_by(graph, value)).part in _SQUASHING else output
+
+
+def _picture(graph: Graph) -> Shape | None:
+    """Return the shape of the first input of maps, channels first; a graph that has them so may take them last."""
+    shape: Shape | None = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
+    if shape is None:
+        return None
+    last = graph.channels_last or (shape[1] not in (1, 3) and shape[3] in (1, 3))
+    return shape_channels_first(shape) if last else shape
+
+
+def _unturned(graph: Graph, output: str) -> str:
+    turned = (0, 3, 1, 2) if graph.channels_last else (0, 2, 3, 1)
+    step = graph.producers.get(output)
+    while step is not None and step.kind == "identity":
+        step = graph.producers.get(step.inputs[0])
+    if step is not None and step.kind == "permute" and tuple(step.attributes["order"]) == turned:
+        return step.inputs[0]
+    return output
 
 
 def _channels_first(graph: Graph, shape: Shape | None) -> Shape | None:

@@ -25,6 +25,7 @@ from convscope.formats.caffe.parameters import (
     tell_missing,
 )
 from convscope.formats.caffe.weights import Blob, Weights
+from convscope.formats.given_shapes import GivenShape
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.network.cut import CutLayer, cut_with
 from convscope.network.graph import Graph, Operation
@@ -42,7 +43,9 @@ _FILM_AXES = 3  # of a window: pictures, height, width
 _REGION = (1, 5)  # a picture's index, and two corners
 
 
-def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
+def build_graph(
+    net: Message, weights: Weights | None = None, *, input_shape: GivenShape | None = None
+) -> Graph:
     """Return the graph of a V2 net whose layers are already filtered for a phase.
 
     `weights` are matched by layer name; without them parameters come from the net's own fillers, seeded.
@@ -92,7 +95,7 @@ class _Building:
         self,
         net: Message,
         weights: Weights | None,
-        input_shape: Shape | None,
+        input_shape: GivenShape | None,
         picture: tuple[int, int],
     ) -> None:
         self.net, self.weights, self.input_shape = net, weights, input_shape
@@ -225,8 +228,13 @@ class _Building:
     def _input_shape(
         self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool
     ) -> Shape | None:
-        if self.input_shape is not None and is_first:
-            return _whole_numbers(self.input_shape)
+        given = self.input_shape
+        if isinstance(given, Mapping):
+            given = given.get(top)
+        elif not is_first:
+            given = None
+        if given is not None:
+            return _whole_numbers(given)
         if stated is None:
             return _REGION if not is_first and self._is_of_regions(top) else None
         if len(stated) == 4 and self._looks_at_films(top):

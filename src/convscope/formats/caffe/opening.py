@@ -19,6 +19,7 @@ from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights, require_same_types
 from convscope.formats.caffe.wire import read_binary
+from convscope.formats.given_shapes import given_shapes
 from convscope.formats.kinds import FileKind, kind_of_content, kind_of_name
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
@@ -69,6 +70,7 @@ def open_caffe(request: Request) -> NetworkParts:
     if weights_file is not None:
         require_same_types(net, weights_file)
     graph = build_graph(net, weights_file, input_shape=request.input_shape)
+    given_shapes(request.input_shape, graph.inputs)  # which refuses the name of none
     trained = None if weights_file is None else trained_net(weights_file)
     if weights_file is not None and description is not None:
         warn_of_differences(net, trained, weights_file.file, partial(_shape_read, graph))

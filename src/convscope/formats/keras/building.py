@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
+from convscope.formats.given_shapes import GivenShape, given_shapes
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.hdf5 import Dataset
 from convscope.formats.keras.configuration import stated_shape
@@ -74,18 +75,17 @@ class _LazyParameter:
 
 
 def build_graph(
-    model: KerasModel, found: Found, dialect: Dialect, *, input_shape: Shape | None = None
+    model: KerasModel, found: Found, dialect: Dialect, *, input_shape: GivenShape | None = None
 ) -> Graph:
     """Return the graph of a model with the variables that were found for it.
 
-    `input_shape` is that of the first input; without it, sizes that the model leaves open are 224.
+    `input_shape` is that of the first input, or of those it names; without it, what the model leaves open is 224.
     """
     building = _Building(GraphBuilder(), found, dialect)
-    for index, reference in enumerate(model.inputs):
-        layer = model.layer(reference.layer)
-        building.builder.add_input(
-            layer.name, _input_shape(layer, input_shape if index == 0 else None, dialect)
-        )
+    layers = [model.layer(reference.layer) for reference in model.inputs]
+    wanted = given_shapes(input_shape, [layer.name for layer in layers])
+    for layer in layers:
+        building.builder.add_input(layer.name, _input_shape(layer, wanted.get(layer.name), dialect))
     given = {reference.layer: reference.layer for reference in model.inputs}
     outputs = building.add_model(model, given, (), CallIndex(0, 1))
     builder = building.builder

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.files import FileState
 from convscope.formats.folding_budget import FoldingBudget
+from convscope.formats.given_shapes import GivenShape
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.only_size import only_of_this_size
 from convscope.formats.onnx.attributes import AttributeReference
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
-from convscope.formats.onnx.element_types import NAMES, STRING
+from convscope.formats.onnx.element_types import NAMES, STRING, SWITCHES
 from convscope.formats.onnx.folding import fold, plan_number
 from convscope.formats.onnx.inlining import branch_of, inlined_function
-from convscope.formats.onnx.inputs import input_shapes, input_types, unread_values
+from convscope.formats.onnx.inputs import guesses, input_shapes, input_types, unread_values
 from convscope.formats.onnx.model import opset_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
@@ -39,6 +42,9 @@ MOST_WRITTEN_OUT = 50_000
 """So many nodes functions, branches and loops may come to: of loops in loops a few bytes make any number."""
 _SMALL = 4096  # whole numbers up to here are kept with the operation, more as a parameter
 _FEW = 64  # so many of any kind are kept too: sizes are worked out with them
+
+Fixed = Mapping[str, Tensor | float | str]
+"""Values for inputs, as `convscope.network.fixed_inputs` reads them."""
 
 _EXACT = frozenset(
     {
@@ -60,14 +66,18 @@ _EXACT = frozenset(
 """What gives of rounded numbers rounded ones: in float32 nothing is different. A Cast rounds, here too."""
 
 
-def build_graph(model: Message, file: Path, input_shape: Shape | None = None) -> Graph:
+def build_graph(
+    model: Message, file: Path, input_shape: GivenShape | None = None, fixed: Fixed | None = None
+) -> Graph:
     """Return the graph of a model; value names are the file's own.
 
-    `input_shape` is the first input's where the file leaves its size open. Where a node cannot be computed the network
-    is cut, with a warning. Raises UnsupportedLayer where nothing is left, NetworkFileError for a file that contradicts
-    itself.
+    `input_shape` is the first input's where the file leaves its size open, or that of those it names; `fixed` are
+    values for inputs, of which those of whole numbers (a sampling rate, a switch) settle sizes and branches. Where a
+    node cannot be computed the network is cut, with a warning. Raises UnsupportedLayer where nothing is left,
+    NetworkFileError for a file that contradicts itself.
     """
     building = _Building(model, file, input_shape)
+    building.settle(fixed or {})
     for call in calls_of(model.graph.node, file):
         building.add(call)
     return building.graph()
@@ -76,7 +86,7 @@ def build_graph(model: Message, file: Path, input_shape: Shape | None = None) ->
 class _Building:
     """What is known so far, node by node."""
 
-    def __init__(self, model: Message, file: Path, input_shape: Shape | None) -> None:
+    def __init__(self, model: Message, file: Path, input_shape: GivenShape | None) -> None:
         self.model, self.file, self.opset = model, file, opset_of(model)
         self.functions = {
             (each.domain or "", each.name or "", each.overload or ""): each for each in model.functions
@@ -94,11 +104,25 @@ class _Building:
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
         for name, shape in input_shapes(model, file, self.constants, self.cut, input_shape).items():
             self.builder.add_input(name, shape)
+        self.builder.notes.extend(guesses(model, self.builder.inputs, self.constants, input_shape))
+        self.settled: dict[str, Shape] = {}
         self.only_of_this_size = False
         self.inner: set[str] = set()
         self.written_out = 0
         self.lacking: dict[str, CutLayer] = {}
         """Further outputs of nodes that are not computed: cut, once somebody wants them."""
+
+    def settle(self, fixed: Fixed) -> None:
+        """Take the values of inputs of whole numbers for stored ones: what is worked out with them is known."""
+        for name, value in fixed.items():
+            shape = self.builder.inputs.get(name)
+            if shape is None or isinstance(value, str) or self.types[name] not in SWITCHES:
+                continue
+            numbers = np.asarray(value)
+            if numbers.size == prod(shape) or numbers.ndim == 0:
+                whole = np.broadcast_to(numbers.reshape(shape) if numbers.ndim else numbers, shape)
+                self._keep([name], [constant_of(whole.astype(NAMES[self.types[name]]))])
+                self.settled[name] = shape
 
     def add(self, call: Call) -> None:
         """Fold, read or cut one node."""
@@ -359,11 +383,14 @@ class _Building:
             self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)
         constants = {*self.builder.sizes, *self.constants, *self.inner}.intersection(shapes)
         ends = self.builder.ends({*self.constants, *self.inner}) if self.cut else []
-        return self.builder.graph(
+        graph = self.builder.graph(
             self.model.graph.name or "",
             outputs=[value for value in (*outputs, *ends) if value in shapes],
             constants=constants,
         )
+        return replace(
+            graph, inputs={**graph.inputs, **self.settled}
+        )  # theirs still, where nothing reads them now
 
 
 class _Parameter:

@@ -37,6 +37,8 @@ FLOATING = frozenset({FLOAT, FLOAT16, DOUBLE, BFLOAT16}) | SMALL_FLOATS
 BITS = {UINT8: 8, INT8: 8, UINT16: 16, INT16: 16, INT32: 32, INT64: 64, UINT32: 32, UINT64: 64}
 BITS |= {UINT4: 4, INT4: 4, UINT2: 2, INT2: 2}
 """How many bits each type of whole numbers has."""
+SWITCHES = frozenset({BOOL, INT32, INT64})
+"""What sizes, rates and conditions are of; pictures of whole numbers have eight bits."""
 UNSIGNED = frozenset({UINT8, UINT16, UINT32, UINT64, UINT4, UINT2})
 
 # How many numbers lie in a byte, for the types of which several do.

@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 
 from convscope.errors import InputError, NetworkFileError
+from convscope.formats.given_shapes import GivenShape, given_shapes
 from convscope.formats.onnx.constants import Constant
 from convscope.formats.onnx.element_types import COMPLEX64, COMPLEX128, FLOAT, STRING
 from convscope.formats.onnx.metadata import stated_size
@@ -59,9 +60,13 @@ def unread_values(model: Message, constants: Collection[str]) -> dict[str, CutLa
 
 
 def input_shapes(
-    model: Message, file: Path, constants: Mapping[str, Constant], cut: Collection[str], given: Shape | None
+    model: Message,
+    file: Path,
+    constants: Mapping[str, Constant],
+    cut: Collection[str],
+    given: GivenShape | None,
 ) -> dict[str, Shape]:
-    """Return each input's name and shape; `given` replaces the first one's.
+    """Return each input's name and shape; `given` replaces the first one's, or those that it names.
 
     What a file leaves open is what the weights that read it need, then what is usual; two sizes of one name are one.
     Raises InputError where `given` contradicts the file.
@@ -75,11 +80,12 @@ def input_shapes(
         named |= {
             text: needed[value.name, axis] for axis, text in names.items() if (value.name, axis) in needed
         }
+    replaced = given_shapes(given, [value.name or "" for value in values])
     for value in values:
         name, stated = value.name or "", stated_shape(value)
         names = _names(stated)
-        if not shapes and given:
-            shape = _agreed(stated, given, name)
+        if name in replaced:
+            shape = _agreed(stated, replaced[name], name)
         else:
             known = {axis: named[text] for axis, text in names.items() if text in named}
             known |= {axis: size for (of, axis), size in needed.items() if of == name}
@@ -95,6 +101,30 @@ def input_shapes(
                 f"{file}: the input {name!r} is {dimensions(shape)}, more than this machine holds"
             )
     return shapes
+
+
+def guesses(
+    model: Message, shapes: Mapping[str, Shape], constants: Mapping[str, Constant], given: GivenShape | None
+) -> list[str]:
+    """Return what to say of inputs whose length nothing says; a picture's size is told with its other guesses."""
+    values = [value for value in network_inputs(model, constants) if value.name in shapes]
+    names = [value.name or "" for value in values]
+    needed, replaced = needed_sizes(model.graph, names, constants), given_shapes(given, names)
+    stated = {name: stated_shape(value) for name, value in zip(names, values, strict=True)}
+    known = {stated[name][axis] for name, axis in needed if axis < len(stated[name])}
+    known |= {size for name in replaced for size in stated[name]}
+    return [
+        f"nothing says how long the input {name!r} is, {dimensions([size or '?' for size in sizes])} in the file: "  # type: ignore[misc]
+        f"{dimensions(shapes[name])} is a guess (--input-shape says another)"
+        for name, sizes in stated.items()
+        if len(sizes) != 4
+        and name not in replaced
+        and any(
+            isinstance(size, str) and not (size and size in known) and (name, axis) not in needed
+            for axis, size in enumerate(sizes)
+            if axis
+        )
+    ]
 
 
 def _names(stated: tuple[int | str, ...]) -> dict[int, str]:

@@ -71,7 +71,10 @@ class Node:
             return None
         constant = self.constant(index)
         if constant is None:
-            raise self.refusal(f"its {what} is worked out while the network runs: store it in the file")
+            raise self.refusal(
+                f"its {what} is worked out while the network runs: store it in the file, "
+                "or give the inputs of whole numbers that it is made of (--input)"
+            )
         return constant.array
 
     def known(self, index: int, what: str) -> Array | None:

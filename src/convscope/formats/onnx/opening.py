@@ -18,7 +18,7 @@ def open_onnx(request: Request) -> NetworkParts:
     """
     path = request.path
     model = read_model(path)
-    graph = build_graph(model, path, request.input_shape)
+    graph = build_graph(model, path, request.input_shape, request.inputs)
     return NetworkParts(
         graph,
         Origin(str(path), files=(path,)),

@@ -312,6 +312,14 @@ def _by_keyword(module: nn.Module) -> list[str]:
     return needed or [one.name for one in named[:1]]
 
 
+def argument_names(module: nn.Module) -> list[str]:
+    """Return the names of what a module's forward() has to be given, and of what it may be."""
+    needed = input_names(module)
+    if isinstance(module, ExportedProgram | ScriptProgram | torch.jit.ScriptModule):
+        return needed
+    return list(dict.fromkeys([*needed, *inspect.signature(module.forward).parameters]))
+
+
 def input_names(module: nn.Module) -> list[str]:
     """Return the names of what a module's forward() has to be given."""
     if isinstance(module, ExportedProgram):

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.given_shapes import given_shapes
 from convscope.formats.network_parts import NetworkParts
-from convscope.formats.pytorch.building import build_graph, input_names
+from convscope.formats.pytorch.building import argument_names, build_graph, input_names
 from convscope.formats.pytorch.checkpoints import CheckpointFile, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
 from convscope.formats.pytorch.hub_folder import index_of, read_hub_folder, transformers_architecture
@@ -191,7 +192,7 @@ def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
     if shape is None and isinstance(module, ExportedProgram):
         shape = module.inputs
     if isinstance(shape, Mapping):
-        return build_graph(module, {key: tuple(size) for key, size in shape.items()}, name)
+        return build_graph(module, given_shapes(shape, argument_names(module)), name)
     if len(names) > 1:
         raise InputError(
             f"{name} takes {len(names)} inputs; give the shape of each: "

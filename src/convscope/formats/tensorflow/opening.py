@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 
 from convscope.errors import InputError, NetworkFileError, warn
+from convscope.formats.given_shapes import GivenShape, given_shapes
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.formats.tensorflow.axes import (
@@ -88,12 +89,10 @@ def _input_shapes(
     stated: Mapping[str, Shape | None],
     nodes: Sequence[Node],
     head: Head | None,
-    given: Shape | Mapping[str, Shape] | None,
+    given: GivenShape | None,
 ) -> dict[str, Shape]:
     """Return the shape of every input; what the file leaves open is told from the filters, or is a usual size."""
-    named = given if isinstance(given, Mapping) else {} if given is None else {next(iter(stated)): given}
-    if unknown := set(named) - set(stated):
-        raise InputError(f"there is no input {sorted(unknown)[0]!r}; there are {', '.join(stated)}")
+    named = given_shapes(given, stated)
     shapes: dict[str, Shape] = {}
     for name, shape in stated.items():
         if name in named:

@@ -1,0 +1,31 @@
+"""The shapes of inputs that a person gave: the first one's, or each by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from convscope.errors import InputError, did_you_mean
+from convscope.network.parameters import Shape
+
+GivenShape = Shape | Mapping[str, Shape]
+
+
+def given_shapes(given: GivenShape | None, inputs: Collection[str]) -> dict[str, Shape]:
+    """Return input name to the shape that was given for it; InputError for an input that there is not.
+
+    >>> given_shapes((1, 3, 32, 32), ["image", "mask"])
+    {'image': (1, 3, 32, 32)}
+    >>> given_shapes({"mask": (1, 1, 32, 32)}, ["image", "mask"])
+    {'mask': (1, 1, 32, 32)}
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return {next(iter(inputs)): tuple(given)} if inputs else {}
+    for name in given:
+        if name not in inputs:
+            hint = did_you_mean(name, inputs)
+            raise InputError(
+                f"there is no input {name!r} to give a shape to.{hint} Possible: {', '.join(inputs)}"
+            )
+    return {name: tuple(shape) for name, shape in given.items()}
