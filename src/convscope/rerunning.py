@@ -95,7 +95,8 @@ def rerun(
         if "network" in signature.parameters:
             arguments["network"] = _the_network(recipe, network)
         if recipe.picture_sha256 or picture is not None:
-            arguments["picture"] = _the_picture(recipe, picture)
+            open_picture = getattr(arguments.get("network"), "opened_input", open_photograph)
+            arguments["picture"] = _the_picture(recipe, picture, open_picture)
         if "seed" in signature.parameters:
             arguments["seed"] = recipe.seed
         signature.bind(**arguments)
@@ -212,14 +213,14 @@ def _beside(file: str | None, folder: Path) -> str | None:
     return str(moved)
 
 
-def _the_picture(recipe: Recipe, picture: Any) -> Any:
+def _the_picture(recipe: Recipe, picture: Any, open_picture: Callable[[Any], Any]) -> Any:
     if picture is None:
         if recipe.picture is None:
             raise RecipeError(
                 "the picture was made from an input in memory; give it: rerun(recipe, picture=...)"
             )
         picture = recipe.picture
-    picture = picture if is_tensor(picture) else open_photograph(picture)
+    picture = picture if is_tensor(picture) else open_picture(picture)
     _check_same(
         f"the picture {recipe.picture or 'in memory'} has",
         recipe.picture_sha256,

@@ -11,9 +11,10 @@ from torch.nn.functional import interpolate
 
 import convscope
 from convscope.attribution.ablation_cam import losses
-from convscope.attribution.activation_map import TargetAtLayer, chosen_layer
 from convscope.attribution.finer_cam import against_similar
+from convscope.attribution.map_layers import chosen_layer
 from convscope.attribution.target import target_of
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.errors import InputError, UnknownLayer
 from convscope.formats.pytorch.libraries import ready_torchvision
 from convscope.network.network import Network

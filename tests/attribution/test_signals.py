@@ -1,5 +1,7 @@
 """Evidence in signals, volumes and films: of a linear network each number's share is its weight times itself."""
 
+import itertools
+
 import numpy as np
 import onnx
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 import convscope
+from convscope.attribution.registry import METHODS
 from convscope.cli import main
 from convscope.errors import InputError
 
@@ -44,7 +47,7 @@ def test_each_numbers_share_is_its_weight_times_itself(kind, tmp_path) -> None:
     wanted = np.moveaxis(weights[:, 1].reshape(shape) * x, CHANNELS[kind], -1)[0]
     for found in (
         convscope.gradient_times_input(network, torch.from_numpy(x), "scores:1"),
-        convscope.integrated_gradients(network, torch.from_numpy(x), "scores:1", baseline="zero"),
+        convscope.integrated_gradients(network, torch.from_numpy(x), "scores:1"),
         convscope.deep_lift(network, torch.from_numpy(x), "scores:1", baseline="zero"),
     ):
         np.testing.assert_allclose(found.values, wanted, rtol=1e-4, atol=1e-5)
@@ -53,6 +56,80 @@ def test_each_numbers_share_is_its_weight_times_itself(kind, tmp_path) -> None:
     dependence = convscope.saliency(network, torch.from_numpy(x), "scores:1").map
     sizes = np.moveaxis(np.abs(weights[:, 1].reshape(shape)), CHANNELS[kind], -1)[0]
     np.testing.assert_allclose(dependence, sizes.max(-1), rtol=1e-5)
+
+
+KINDS = {
+    "a signal": ((1, 2, 40), torch.nn.Conv1d, torch.nn.MaxPool1d(2), torch.nn.AdaptiveAvgPool1d(1)),
+    "a volume": ((1, 2, 6, 9, 7), torch.nn.Conv3d, torch.nn.MaxPool3d(2), torch.nn.AdaptiveAvgPool3d(1)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layers_map_and_what_is_lost_under_a_cover_are_those_of_torch(kind) -> None:
+    shape, convolution, pool, average = KINDS[kind]
+    torch.manual_seed(2)
+    parts = [convolution(2, 6, 3, padding=1), torch.nn.ReLU(), pool, convolution(6, 5, 2), torch.nn.ELU()]
+    module = torch.nn.Sequential(*parts, average, torch.nn.Flatten(), torch.nn.Linear(5, 3)).eval()
+    network, x = convscope.open_network(module, input_shape=shape), torch.randn(shape)
+    with torch.enable_grad():
+        answers = module[:5](x).detach().requires_grad_()
+        (gradients,) = torch.autograd.grad(module[5:](answers)[0, 1], answers)
+    places = tuple(range(2, x.dim()))
+    wanted = (gradients.mean(places, keepdim=True) * answers).sum(1)[0].detach()
+    found = convscope.grad_cam(network, x, "7:1")
+    np.testing.assert_allclose(found.values, wanted, rtol=1e-4, atol=1e-6)
+    assert found.map.shape == shape[2:]
+    assert "of 4, each weighted" in found.how
+    assert found.picture().array.size > 0
+    without = [
+        module[5:](answers * (torch.arange(5) != one).reshape(-1, *[1] * len(places)))[0, 1]
+        for one in range(5)
+    ]
+    weights = (module(x)[0, 1] - torch.stack(without)).reshape(-1, *[1] * len(places)).detach()
+    ablated = convscope.ablation_cam(network, x, "7:1", progress=False)
+    np.testing.assert_allclose(ablated.values, (weights * answers[0].detach()).sum(0), rtol=1e-3, atol=1e-5)
+
+    window, losses, covers = 3, np.zeros(shape[2:]), np.zeros(shape[2:])
+    starts = [range(0, 2 * -(-(side - window) // 2) + 1, 2) for side in shape[2:]]
+    for begins in itertools.product(*starts):
+        covered, inside = x.clone(), tuple(slice(one, one + window) for one in begins)
+        covered[(slice(None), slice(None), *inside)] = 0
+        losses[inside] += (module(x)[0, 1] - module(covered)[0, 1]).item()
+        covers[inside] += 1
+    occluded = convscope.occlusion(network, x, "7:1", window=window, stride=2, progress=False)
+    np.testing.assert_allclose(occluded.map, losses / covers, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "method", sorted(METHODS.keys() - {"relevance", "extremal_perturbation", "attention_rollout"})
+)
+def test_every_method_along_a_signal_has_a_number_for_each_of_its_steps(method, tmp_path) -> None:
+    torch.manual_seed(4)
+    filters = torch.nn.Conv1d(1, 4, 5), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool1d(1)
+    module = torch.nn.Sequential(*filters, torch.nn.Flatten(), torch.nn.Linear(4, 3)).eval()
+    network = convscope.open_network(module, input_shape=(1, 1, 30))
+    x = RNG.normal(size=30).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    fewer = {"rise": {"samples": 8}, "shapley": {"samples": 1}}.get(method, {})
+    maps = [
+        getattr(convscope, method)(network, given, "4:2", progress=False, **fewer)
+        for given in (torch.from_numpy(x)[None, None], tmp_path / "x.npy", str(tmp_path / "x.npy"), x)
+    ]
+    assert maps[0].map.shape == (30,)
+    assert np.ptp(maps[0].map) > 0
+    for one in maps[1:]:
+        np.testing.assert_array_equal(one.map, maps[0].map)
+
+
+def test_a_signal_of_tokens_has_no_places_to_light() -> None:
+    """What a dense layer answers for each step of a signal has its numbers where a filter's has the steps."""
+    module = torch.nn.Sequential(
+        torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(152, 3)
+    )
+    network = convscope.open_network(module.eval(), input_shape=(1, 19, 2))
+    assert network.input_spec is None
+    with pytest.raises(InputError, match="no layer with rows and columns"):
+        convscope.grad_cam(network, torch.zeros(1, 19, 2), "3:1")
 
 
 def test_a_signal_of_another_shape_says_which_is_expected(tmp_path) -> None:
@@ -76,7 +153,7 @@ def test_what_stands_out_in_a_signal_is_red_in_its_figure(tmp_path) -> None:
 
 def test_methods_of_rows_and_columns_say_what_is_possible(tmp_path) -> None:
     network, _ = linear(SHAPES["a signal"], tmp_path / "net.onnx")
-    for method in (convscope.grad_cam, convscope.occlusion, convscope.relevance):
+    for method in (convscope.extremal_perturbation, convscope.relevance, convscope.attention_rollout):
         with pytest.raises(InputError, match=r"for pictures, not for an input of .* is shown by saliency"):
             method(network, torch.zeros(1, 2, 19), "scores:1")
 
@@ -92,7 +169,7 @@ def test_the_command_reads_a_numpy_file(kind, tmp_path) -> None:
     assert caption.startswith(
         "Integrated gradients of the score of class 2 (scores:2): the gradients at 32 steps"
     )
-    done = CliRunner().invoke(main, ["evidence", *given, "--method", "grad-cam"])
+    done = CliRunner().invoke(main, ["evidence", *given, "--method", "relevance"])
     assert done.exit_code == 1
     assert "is shown by saliency" in done.output
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 import convscope
 from convscope.attribution import relevance_rules
-from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import target_of
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.errors import InputError
 from convscope.formats.pytorch.libraries import ready_torchvision
 from planted import plain_picture, planted_network

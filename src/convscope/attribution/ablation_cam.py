@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
+from convscope.attribution.activation_map import activation_map_method
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.network.graph import Operation
 from convscope.network.operations import OPERATIONS
 from convscope.progress import progress_bar

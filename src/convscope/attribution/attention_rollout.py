@@ -13,12 +13,13 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.address import Address
-from convscope.attribution.activation_map import TargetAtLayer, enlarged, numbers
+from convscope.attribution.activation_map import enlarged, numbers
 from convscope.attribution.attention import attends, head_mean
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import COARSE, PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.errors import InputError
 from convscope.looking.main_line import main_line
 from convscope.network.network import Network

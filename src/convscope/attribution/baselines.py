@@ -37,6 +37,11 @@ def baseline_input(target: AttributionTarget, baseline: Baseline) -> Tensor:
     return of_one_color(target, _LEVELS[baseline], baseline)
 
 
+def or_usual(target: AttributionTarget, baseline: Baseline | None, usual: Baseline) -> Baseline:
+    """Return the baseline that was given, or the usual one; of what is no picture, and has no colors, zeros."""
+    return baseline or ("zero" if target.network.input_spec is None else usual)
+
+
 def of_one_color(target: AttributionTarget, level: float, name: str) -> Tensor:
     """Return the input that a gray picture becomes, from black (0) to white (1)."""
     network = target.network

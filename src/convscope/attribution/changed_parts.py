@@ -28,7 +28,8 @@ from convscope.network.shapes import infer_shapes
 from convscope.network.tail import operations_behind
 
 Span = tuple[int, int]
-Box = tuple[Span, Span]
+Box = tuple[Span, ...]
+"""A window: where it begins and ends on each axis, of a picture its rows and its columns."""
 _MOST = 0.6  # of a map: where more changes, all of it is computed
 _WINDOWS = ("convolution", "max_pool", "average_pool", "lrn_within_channel")
 _AT_EACH_POSITION = (

@@ -14,7 +14,7 @@ import torch
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.baselines import Baseline, baseline_input, picture_in_words
+from convscope.attribution.baselines import Baseline, baseline_input, or_usual, picture_in_words
 from convscope.attribution.completeness import Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
@@ -38,7 +38,7 @@ def deep_lift(
     picture: InputLike,
     target: TargetLike = None,
     *,
-    baseline: Baseline = "black",
+    baseline: Baseline | None = None,
     **panels: Unpack[PanelKeywords],
 ) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue), compared with a picture of nothing, in one run.
@@ -50,6 +50,7 @@ def deep_lift(
     >>> convscope.deep_lift(network, "coffee", "espresso", baseline="blur").save("espresso.png")
     """
     target = target_of(network, picture, target)
+    baseline = or_usual(target, baseline, "black")
     start = baseline_input(target, baseline)
     _require_pairs(target)
     twin = replace(target, network=rewritten(network, with_rescaling(network)), known={})

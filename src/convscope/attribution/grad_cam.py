@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
+from convscope.attribution.activation_map import activation_map_method
+from convscope.attribution.target_at_layer import TargetAtLayer
 
 CAUTION = (
     "Sanity checks: such maps change when the weights are randomized, as they should (Adebayo et al., 2018); they are "

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
+from convscope.attribution.activation_map import activation_map_method
+from convscope.attribution.target_at_layer import TargetAtLayer
 
 CAUTION = (
     "It favors everything that could speak for the class; what speaks against it is left out of the weights, so it is "

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.attribution.ablation_cam import losses
-from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.errors import InputError, PictureError, UnknownLayer, warn
 from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
 from convscope.network.given_input import center_input

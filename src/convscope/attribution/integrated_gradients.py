@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.baselines import Baseline, baseline_input, picture_in_words
+from convscope.attribution.baselines import Baseline, baseline_input, or_usual, picture_in_words
 from convscope.attribution.completeness import ERROR, Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
@@ -38,20 +38,22 @@ def integrated_gradients(
     picture: InputLike,
     target: TargetLike = None,
     *,
-    baseline: Baseline = "black",
+    baseline: Baseline | None = None,
     steps: int = 32,
     max_steps: int = MAX_STEPS,
     **panels: Unpack[PanelKeywords],
 ) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue), compared with a picture of one color.
 
-    `baseline` is that color, "mean" (the picture's own), "blur" (out of focus) or "zero": an input of zeros. The
-    `steps` are tripled, up to `max_steps`, until the contributions add up to the difference to within 1 %; the
-    caption says how nearly they do. `target` is as in `saliency`.
+    `baseline` is that color, "black" by default, "mean" (the picture's own), "blur" (out of focus) or "zero": an input
+    of zeros, with which signals, volumes and films are compared where none is given. The `steps` are tripled, up to
+    `max_steps`, until the contributions add up to the difference to within 1 %; the caption says how nearly they do.
+    `target` is as in `saliency`.
 
     >>> convscope.integrated_gradients(network, "coffee", "espresso", baseline="gray").save("integrated.png")
     """
     target = target_of(network, picture, target)
+    baseline = or_usual(target, baseline, "black")
     shares, step_count = complete(target, baseline_input(target, baseline), steps, max_steps)
     how = (
         f"the gradients at {step_count} steps from {picture_in_words(baseline)} ({shares.before:.4g}) to this one "

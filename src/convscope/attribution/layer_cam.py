@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
+from convscope.attribution.activation_map import activation_map_method
+from convscope.attribution.target_at_layer import TargetAtLayer
 
 CAUTION = "What speaks against the class is left out; in early layers it is fine, and shows edges more than evidence"
 

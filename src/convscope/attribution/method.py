@@ -18,10 +18,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Attribution])
 PANEL_KEYWORDS = tuple(field.name for field in fields(PanelOptions))
 
 
-_OF_SIGNALS = frozenset(
-    {"saliency", "smoothgrad", "gradient_times_input", "integrated_gradients", "deep_lift", "gradient_shap"}
-)
-"""The methods that need no rows and columns."""
+_OF_PICTURES = frozenset({"relevance", "extremal_perturbation", "attention_rollout"})
+"""The methods that need rows and columns; the others work along a signal and in a volume too."""
 
 _ALIKE = """\
 It returns an `Attribution`: its ``values`` are (height, width, colors) of the network's input, or a layer's (rows,
@@ -53,7 +51,7 @@ def attribution_method(function: _Function) -> _Function:
     def with_panels(*positional: Any, **keywords: Any) -> Attribution:
         panel_options = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
         options = PanelOptions(**panel_options)  # what is wrong with them is said before the work
-        with bars(keywords.pop("progress", True)), signals_too(function.__name__ in _OF_SIGNALS):
+        with bars(keywords.pop("progress", True)), signals_too(function.__name__ not in _OF_PICTURES):
             attribution = function(*positional, **keywords)
         return replace(attribution, options=options)
 

@@ -5,14 +5,15 @@ Zeiler and Fergus, *Visualizing and understanding convolutional networks* (2014)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from math import ceil
 
 import numpy as np
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.baselines import Baseline, baseline_input, in_words
+from convscope.attribution.baselines import Baseline, baseline_input, in_words, or_usual
 from convscope.attribution.changed_parts import Box
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
@@ -37,7 +38,7 @@ def occlusion(
     *,
     window: int | None = None,
     stride: int | None = None,
-    baseline: Baseline = "gray",
+    baseline: Baseline | None = None,
     watch: Watch | None = None,
     **panels: Unpack[PanelKeywords],
 ) -> Attribution:
@@ -45,38 +46,49 @@ def occlusion(
 
     A pixel has the mean loss over the windows that cover it, in units of the answer. `window` is its side in pixels, a
     fifth of the picture's by default, `stride` a third of that; a smaller stride is finer and slower. `baseline` is
-    what it shows: black, gray, white, zero, mean or blur. `watch` is told how many windows are done. `target` is as in
-    `saliency`.
+    what it shows: black, gray, white, zero, mean or blur; gray by default, zero of signals, whose window and stride
+    are positions. `watch` is told how many windows are done. `target` is as in `saliency`.
 
     >>> convscope.occlusion(network, "coffee", "espresso", stride=16).save("espresso.png")
     """
     target = target_of(network, picture, target)
-    window, stride = _checked(target.size, window, stride)
-    boxes = list(windows(target.size, window, stride))
+    baseline = or_usual(target, baseline, "gray")
+    window, stride = _checked(target.places, window, stride)
+    boxes = list(windows(target.places, window, stride))
     numbers = covered_numbers(target, boxes, baseline_input(target, baseline), watch)
-    losses, covered = np.zeros(target.size), np.zeros(target.size)
-    for ((top, bottom), (left, right)), number in zip(boxes, numbers.tolist(), strict=True):
-        losses[top:bottom, left:right] += target.score - number
-        covered[top:bottom, left:right] += 1
+    losses, covered = np.zeros(target.places), np.zeros(target.places)
+    for box, number in zip(boxes, numbers.tolist(), strict=True):
+        inside = tuple(slice(*span) for span in box)
+        losses[inside] += target.score - number
+        covered[inside] += 1
     map = losses / np.maximum(covered, 1)
     how = (
-        f"what it loses ({target.score:.4g} in all) where a window of {window} × {window} pixels shows "
-        f"{in_words(baseline)}, every {stride} pixels: {len(boxes):,} runs, the mean over the windows on each pixel"
+        f"what it loses ({target.score:.4g} in all) where a window of {_times(window, len(target.places))} shows "
+        f"{in_words(baseline)}, every {stride}: {len(boxes):,} runs, the mean over the windows on each of them"
     )
-    values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)
+    values = np.repeat(map[..., None], target.pixels(target.input).shape[-1], -1)
     return Attribution(target, "Occlusion", map, values, how, CAUTION, signed=True, lit="what speaks for it")
 
 
-def windows(size: tuple[int, int], window: int, stride: int) -> Iterator[Box]:
+def windows(size: Sequence[int], window: int, stride: int) -> Iterator[Box]:
     """Yield the rows and columns of each window, row by row; the last ones are cut at the edges."""
-    height, width = size
-    for top in range(0, stride * ceil(max(0, height - window) / stride) + 1, stride):
-        for left in range(0, stride * ceil(max(0, width - window) / stride) + 1, stride):
-            yield (top, min(height, top + window)), (left, min(width, left + window))
+    spans = [
+        [
+            (begin, min(side, begin + window))
+            for begin in range(0, stride * ceil(max(0, side - window) / stride) + 1, stride)
+        ]
+        for side in size
+    ]
+    yield from product(*spans)
 
 
-def _checked(size: tuple[int, int], window: int | None, stride: int | None) -> tuple[int, int]:
-    window = max(1, round(max(size) / 5)) if window is None else window
+def _times(window: int, axes: int) -> str:
+    """Say how large a window is: 45 × 45 pixels, or 9 positions of a signal."""
+    return f"{' × '.join([str(window)] * axes)} {'pixels' if axes == 2 else 'positions'}"
+
+
+def _checked(size: Sequence[int], window: int | None, stride: int | None) -> tuple[int, int]:
+    window = max(1, min(round(max(size) / 5), *size)) if window is None else window
     stride = max(1, round(window / 3)) if stride is None else stride
     if not 1 <= window <= min(size):
         raise InputError(f"the window is 1 to {min(size)} pixels, the picture's shorter side; not {window}")

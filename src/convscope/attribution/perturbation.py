@@ -8,9 +8,9 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.changed_parts import Box, ChangedParts
 from convscope.attribution.target import AttributionTarget
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.attribution.target_check import ANOTHER_BASELINE, require_finite
 from convscope.network.axes import to_channels_first
 from convscope.progress import Watch, watching
@@ -36,7 +36,7 @@ def masked_numbers(
         while chunk := list(islice(left, AT_ONCE)):
             padded = chunk + [chunk[-1]] * (min(AT_ONCE, count) - len(chunk))
             stacked = torch.stack(padded).to(target.input)
-            stacked = stacked[..., None] if target.channels_last else stacked[:, None]
+            stacked = stacked.unsqueeze(target.channel_axis)
             pictures = baseline + stacked * (target.input - baseline)
             numbers = answers(pictures)
             if not numbers.isfinite().all():
@@ -74,7 +74,7 @@ def covered_numbers(
     parts = ChangedParts(target, baseline, boxes)
     if parts.layer is None:
         return masked_numbers(
-            target, (outside(box, target.size) for box in boxes), baseline, len(boxes), watch
+            target, (outside(box, target.places) for box in boxes), baseline, len(boxes), watch
         )
     behind, scores = TargetAtLayer(target, parts.layer), list[Tensor]()
     with watching(watch, "run") as tell, torch.no_grad():
@@ -85,16 +85,15 @@ def covered_numbers(
             numbers = behind.number(answers)[: len(chunk)]
             if not numbers.isfinite().all():  # which says where
                 numbers = masked_numbers(
-                    target, (outside(box, target.size) for box in chunk), baseline, len(chunk)
+                    target, (outside(box, target.places) for box in chunk), baseline, len(chunk)
                 )
             scores.append(numbers.double().cpu())
             tell(begin + len(chunk), len(boxes))
     return torch.cat(scores)
 
 
-def outside(box: Box, size: tuple[int, int]) -> Tensor:
+def outside(box: Box, size: Sequence[int]) -> Tensor:
     """Return the mask that covers a box."""
-    mask = torch.ones(size)
-    (top, bottom), (left, right) = box
-    mask[top:bottom, left:right] = 0
+    mask = torch.ones(*size)
+    mask[tuple(slice(*span) for span in box)] = 0
     return mask

@@ -5,7 +5,7 @@ Petsiuk et al., *RISE: randomized input sampling for explanation of black-box mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import ceil, sqrt
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
@@ -21,6 +20,7 @@ from convscope.attribution.baselines import Baseline, baseline_input, in_words
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.stretching import stretched
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
@@ -59,12 +59,12 @@ def rise(
     target = target_of(network, picture, target)
     if samples < 2:
         raise InputError(f"samples is how many masks are drawn, at least 2; not {samples}")
-    sums = _Sums(target.size)
+    sums = _Sums(target.places)
     generator = torch.Generator().manual_seed(seed)
     nothing = baseline_input(target, baseline)
     with watching(watch, "run") as tell:
         while sums.count < samples and not sums.is_narrow:
-            masks = list(random_masks(target.size, min(_AT_A_TIME, samples - sums.count), generator))
+            masks = list(random_masks(target.places, min(_AT_A_TIME, samples - sums.count), generator))
             tell_samples = partial(_tell_more, tell, sums.count, samples)
             sums.add(masks, masked_numbers(target, masks, nothing, len(masks), tell_samples))
         tell(samples, samples)
@@ -78,7 +78,7 @@ def _tell_more(tell: Watch, before: int, of: int, done: int, _: int) -> None:
 class _Sums:
     """The sums over the masks so far: of the answers, of answer times mask, and of its square."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: Sequence[int]) -> None:
         self.count, self.answers = 0, 0.0
         self.weighted, self.squares = np.zeros(size), np.zeros(size)
 
@@ -105,23 +105,23 @@ class _Sums:
         return self.count > 0 and self.interval < 0.1 * float(np.ptp(self.values))
 
 
-def random_masks(size: tuple[int, int], count: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield masks, (height, width) in 0..1: a random grid of open and closed cells, enlarged and shifted at random."""
+def random_masks(size: Sequence[int], count: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield masks of a size, in 0..1: a random grid of open and closed cells, enlarged and shifted at random."""
     cell = [ceil(side / GRID) for side in size]
     for _ in range(count):
-        grid = (torch.rand(1, 1, GRID, GRID, generator=generator) < SHARE).float()
-        large = [(GRID + 1) * side for side in cell]
-        enlarged = interpolate(grid, large, mode="bilinear", align_corners=False)[0, 0]
-        top, left = (int(torch.randint(side, (1,), generator=generator)) for side in cell)
-        yield enlarged[top : top + size[0], left : left + size[1]]
+        grid = (torch.rand([GRID] * len(size), generator=generator) < SHARE).float()
+        large = stretched(grid, [(GRID + 1) * side for side in cell])
+        starts = [int(torch.randint(side, (1,), generator=generator)) for side in cell]
+        yield large[tuple(slice(start, start + side) for start, side in zip(starts, size, strict=True))]
 
 
 def _attribution(target: AttributionTarget, sums: _Sums, nothing: str) -> Attribution:
-    means, channels = sums.values, target.pixels(target.input).shape[2]
+    means, channels = sums.values, target.pixels(target.input).shape[-1]
+    cells = " × ".join([str(GRID)] * means.ndim)
     how = (
-        f"{sums.count:,} random masks of {GRID} × {GRID} cells, half of them showing {nothing}, weighted by its value "
+        f"{sums.count:,} random masks of {cells} cells, half of them showing {nothing}, weighted by its value "
         f"behind each ({sums.answers / sums.count:.4g} on average); each pixel to ± {sums.interval:.2g} at 95 %"
     )
     above = means - sums.answers / sums.count
-    values = np.repeat(means[..., None], channels, 2)
+    values = np.repeat(means[..., None], channels, -1)
     return Attribution(target, "RISE", above, values, how, CAUTION, signed=True, lit="what speaks for it")

@@ -6,16 +6,17 @@ Wang et al., *Score-CAM: score-weighted visual explanations for convolutional ne
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import interpolate
 from typing_extensions import Unpack
 
-from convscope.attribution.activation_map import LayerLike, MapKind, TargetAtLayer, activation_map
+from convscope.attribution.activation_map import LayerLike, MapKind, activation_map
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import baseline_input
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.stretching import stretched
 from convscope.attribution.target import TargetLike, target_of
+from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
 from convscope.progress import Watch
@@ -58,11 +59,7 @@ def weighted_by_score(place: TargetAtLayer, watch: Watch | None = None) -> Tenso
     target, answers = place.target, place.answers
     low, high = answers.amin((1, 2)), answers.amax((1, 2))
     scaled = (answers - low[:, None, None]) / (high - low + 1e-8)[:, None, None]
-    masks = (_enlarged(one, target.size) for one in scaled)
+    masks = (stretched(one.reshape(place.places), target.places, ends_meet=True) for one in scaled)
     numbers = masked_numbers(target, masks, baseline_input(target, "zero"), len(answers), watch)
     weights = numbers.softmax(0).to(answers)
     return (weights[:, None, None] * answers).sum(0)
-
-
-def _enlarged(values: Tensor, size: tuple[int, int]) -> Tensor:
-    return interpolate(values[None, None], size, mode="bilinear", align_corners=True)[0, 0]

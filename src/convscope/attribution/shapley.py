@@ -6,7 +6,7 @@ Shapley values by sampling orders, each with its reverse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.baselines import Baseline, baseline_input, in_words
+from convscope.attribution.baselines import Baseline, baseline_input, in_words, or_usual
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.perturbation import masked_numbers
@@ -38,7 +38,7 @@ def shapley(
     *,
     grid: int = 6,
     samples: int = 16,
-    baseline: Baseline = "gray",
+    baseline: Baseline | None = None,
     seed: int = 0,
     watch: Watch | None = None,
     **panels: Unpack[PanelKeywords],
@@ -52,26 +52,28 @@ def shapley(
     >>> convscope.shapley(network, "coffee", "espresso", grid=4).save("espresso.png")
     """
     target = target_of(network, picture, target)
-    if not 2 <= grid <= min(target.size) or samples < 1:
+    baseline, axes = or_usual(target, baseline, "gray"), len(target.places)
+    if not 2 <= grid <= min(target.places) or samples < 1:
         raise InputError(
-            f"grid is 2 to {min(target.size)} cells a side, samples at least 1; not {grid}, {samples}"
+            f"grid is 2 to {min(target.places)} cells a side, samples at least 1; not {grid}, {samples}"
         )
-    orders = list(_orders(grid * grid, samples, torch.Generator().manual_seed(seed)))
-    cells = _cells(grid, target.size)
+    orders = list(_orders(grid**axes, samples, torch.Generator().manual_seed(seed)))
+    cells = _cells(grid, target.places)
     masks = (mask for order in orders for mask in _appearing(order, cells))
-    runs = len(orders) * (grid * grid + 1)
+    runs = len(orders) * (grid**axes + 1)
     numbers = masked_numbers(target, masks, baseline_input(target, baseline), runs, watch)
     changes = numbers.reshape(len(orders), -1).diff(dim=1)  # what each cell of an order changed
     shares = torch.stack([changes[row][order.argsort()] for row, order in enumerate(orders)])
     mean = shares.mean(0)
     error = float(shares.std(0).mean() / len(orders) ** 0.5) if len(orders) > 1 else 0.0
     map = mean[cells].numpy()
+    cells_in_words = " × ".join([str(grid)] * axes)
     how = (
-        f"the cells of a grid of {grid} × {grid} appear in {len(orders)} orders on {in_words(baseline)}: what each "
+        f"the cells of a grid of {cells_in_words} appear in {len(orders)} orders on {in_words(baseline)}: what each "
         f"changes, on average, ± {1.96 * error:.2g} at 95 %. They add up to {float(mean.sum()):.4g}, all that the "
         "picture gives"
     )
-    values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)
+    values = np.repeat(map[..., None], target.pixels(target.input).shape[-1], -1)
     return Attribution(
         target, "Shapley values", map, values, how, CAUTION, signed=True, lit="what speaks for it"
     )
@@ -84,10 +86,12 @@ def _orders(cells: int, samples: int, generator: torch.Generator) -> Iterator[Te
         yield order.flip(0)
 
 
-def _cells(grid: int, size: tuple[int, int]) -> Tensor:
+def _cells(grid: int, size: Sequence[int]) -> Tensor:
     """Return the number of the cell that each pixel is in."""
-    rows, columns = (torch.arange(side) * grid // side for side in size)
-    return rows[:, None] * grid + columns
+    cells = torch.zeros((), dtype=torch.int64)
+    for side in size:
+        cells = cells[..., None] * grid + torch.arange(side) * grid // side
+    return cells
 
 
 def _appearing(order: Tensor, cells: Tensor) -> Iterator[Tensor]:

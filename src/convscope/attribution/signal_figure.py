@@ -96,6 +96,8 @@ def _channels(attribution: Attribution) -> NDArray[Any]:
 
 
 def _high(attribution: Attribution) -> float:
+    if attribution.high is not None:
+        return attribution.high
     sizes = np.abs(attribution.map)
     return float(np.percentile(sizes, attribution.options.percentile)) or float(sizes.max()) or 1.0
 
@@ -111,7 +113,7 @@ def _shown(count: int, most: int, thing: str, which: str = "") -> str:
 
 
 def _words(attribution: Attribution, which: str) -> str:
-    speaks = "Red speaks for it, blue against it" if attribution.signed else "What is colored changes it most"
+    speaks = "Red speaks for it, blue against it" if attribution.signed else f"Colored is {attribution.lit}"
     percentile = attribution.options.percentile
     clipped = f", clipped at percentile {percentile:g}" if percentile < 100 else ""
     return f"{which}. {speaks}; the strongest color is {_high(attribution):.2g}{clipped}"

@@ -166,6 +166,12 @@ class AttributionTarget:
         shape = tuple(self.input.shape)
         return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The sizes of the input's axes beside the channels: a picture's height and width, a signal's length."""
+        axis = self.channel_axis
+        return tuple(side for one, side in enumerate(self.input.shape) if one not in (0, axis))
+
     def pixels(self, values: Tensor) -> NDArray[np.float64]:
         """Return values in the input's shape as (height, width, channels), colors in the order red, green, blue.
 
@@ -295,7 +301,7 @@ def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def best_class(network: Network, input: Tensor) -> tuple[int, dict[str, Tensor]]:
     """Return the number of the most probable class, and what else is likely to be asked for next, computed with it."""
-    output = network.class_output
+    output = _class_output(network)
     layers = [Address(layer) for layer in (output, last_maps(network, [network.class_scores])) if layer]
     answers = network.activations(input, *layers)
     answer = network.channels_first(output, answers[output])
@@ -306,6 +312,15 @@ def best_class(network: Network, input: Tensor) -> tuple[int, dict[str, Tensor]]
             "address of a layer before"
         )
     return int(means.argmax()), answers
+
+
+def _class_output(network: Network) -> str:
+    """Return where the classes are; of a network that has none, InputError with what else could be explained."""
+    try:
+        return network.class_output
+    except InputError as error:
+        address = f"{network.outputs[0].value}:0" if network.outputs else "conv1:0"
+        raise InputError(f"{error}; or explain something else: give a target, as {address!r}") from error
 
 
 def _joined(terms: tuple[TargetTerm, ...], words: Any) -> str:

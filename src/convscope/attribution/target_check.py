@@ -29,7 +29,7 @@ def require_input(network: Network, input: Tensor, channel_axis: int, *, signals
     if is_signal and not signals:
         raise InputError(
             f"this is for pictures, not for an input of {tuple(input.shape)}: the evidence in signals and volumes "
-            "is shown by saliency, smoothgrad, gradient_times_input, integrated_gradients, deep_lift and gradient_shap"
+            "is shown by saliency, integrated_gradients, occlusion, grad_cam and most others"
         )
     if (input.dim() != 4 and not is_signal) or len(input) != 1:
         several = input.dim() == 4 and len(input) > 1

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
+from convscope.attribution.activation_map import activation_map_method
+from convscope.attribution.target_at_layer import TargetAtLayer
 
 CAUTION = (
     "It is Grad-CAM wherever the gradient of a channel is the same at all positions; it is as coarse as the layer's "

@@ -233,7 +233,8 @@ def _evidence(
     named, opened = pictures_named([picture], signals=True), opening.open(network)
     require_targets(opened, targets)
     if opened.input_spec is None and is_array(picture):
-        method = _for_signals(method, source is ParameterSource.COMMANDLINE, arguments)
+        chosen = source is ParameterSource.COMMANDLINE or "layer" in arguments
+        method = method if chosen or method != _DEFAULT else "integrated-gradients"
     what = f"{method}{'-sanity' if sanity else ''}{'-one-scale' if one_scale else ''}"
     if method == "layers":
         from convscope.attribution.gradients import layer_gradients
@@ -273,15 +274,6 @@ def _evidence(
             opened, what, named, targets or [""], lambda photograph, one: function(photograph, one or None)
         )
     save_all(looks, output, as_json)
-
-
-def _for_signals(method: str, chosen: bool, arguments: dict[str, Any]) -> str:
-    """Return the method for what is no picture, where none was chosen; what stands for nothing is zero there."""
-    if method == _DEFAULT and not chosen and "layer" not in arguments:
-        method = "integrated-gradients"
-    if method in ("integrated-gradients", "deep-lift") and "baseline" not in arguments:
-        arguments["baseline"] = "zero"
-    return method
 
 
 def _check(method: str, sanity: bool, targets: Sequence[str], arguments: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from convscope.cli.options import (
     output_option,
 )
 from convscope.cli.output_roles import draw_output, say_outputs
-from convscope.cli.pictures import input_named, pictures_named
+from convscope.cli.pictures import pictures_named
 from convscope.cli.result_paths import (
     file_name,
     folder_of,
@@ -129,7 +129,7 @@ def classify(
     draw = probabilities if every_class else predictions
 
     def look_at(name: str) -> None:
-        photograph = input_named(opened, name)
+        photograph = opened.opened_input(name)
         if not opened.class_values:
             if len(named) > 1 and not as_json:
                 click.echo(printable(f"{name}:"))
@@ -309,7 +309,7 @@ def values(
         looks,
         output,
         as_json,
-        more=lambda one: value_facts(opened, input_named(opened, one["picture"]), one["address"]),
+        more=lambda one: value_facts(opened, opened.opened_input(one["picture"]), one["address"]),
     )
 
 
@@ -330,7 +330,7 @@ def looks_at(
     look_at: Callable[..., Picture],
 ) -> list[PendingPicture]:
     """Return a look at each address for each picture; ``look_at`` takes the photograph and the address."""
-    opened = cache(partial(input_named, network))
+    opened = cache(network.opened_input)
     return [
         PendingPicture(
             file_name(network.name, address, f"{Path(picture).name}-{what}"),

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convscope.cli.result_paths import note
 from convscope.errors import PictureError
 from convscope.files import matched, user_path
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from convscope.network.network import Network
-    from convscope.pictures.photograph import Photograph
-
-
-def input_named(network: Network, name: str) -> Photograph | Tensor:
-    """Return a picture opened; where a network takes none, what it does take out of a ``.npy`` file: a signal, say.
-
-    The axes of the batch and of an only channel may be missing there.
-    """
-    from convscope.network.fixed_inputs import read_input, with_axes
-    from convscope.pictures.photograph import open_photograph
-
-    if network.input_spec is not None or not is_array(name) or len(network.graph.inputs) != 1:
-        return open_photograph(name)
-    numbers: Any = read_input(name)
-    return with_axes(numbers, next(iter(network.graph.inputs.values()))).to(network.device)
+    pass
 
 
 def is_array(name: str) -> bool:

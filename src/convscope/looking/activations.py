@@ -23,7 +23,6 @@ from convscope.looking.main_line import shown_layers
 from convscope.looking.several import several
 from convscope.looking.tile_options import TileKeywords, TileOptions
 from convscope.network.axes import require_position
-from convscope.network.given_input import opened_input
 from convscope.network.network import Network
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
@@ -59,7 +58,7 @@ def _vectors_plotted(look: Callable[..., Picture]) -> Callable[..., Picture]:
 
     @functools.wraps(look)
     def with_plots(network: Network, picture: Any, address: str, **options: Any) -> Picture:
-        given, layer = opened_input(picture), network.resolve(address).layer
+        given, layer = network.opened_input(picture), network.resolve(address).layer
         with recorded(network, given, [layer]):
             if not is_vector((1, *answer(network, given, layer).shape)):
                 return look(network, given, address, **options)

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from convscope.looking.activation_function import activation_after
 from convscope.looking.answers import is_vector
+from convscope.looking.positions import has_positions, map_size
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
@@ -101,7 +102,9 @@ def last_maps_of_branches(network: Network, target: str) -> dict[str, str]:
     learned = [index for index, one in enumerate(needed) if kind_of(one.kind).part == "filters"]
     joins = [one for one in needed[max(learned, default=-1) + 1 :] if one.kind == "concat"]
     for join in reversed(joins):
-        if _size(network, join.outputs[0]) is None and all(value in network.layers for value in join.inputs):
+        if not has_positions(network, join.outputs[0]) and all(
+            value in network.layers for value in join.inputs
+        ):
             layers = [last_maps(network, [value]) for value in join.inputs]
             if len({*layers}) > 1 and None not in layers:
                 return {
@@ -118,7 +121,7 @@ def maps_before(network: Network, targets: Sequence[str]) -> list[str]:
     return [
         name
         for name in values
-        if name in network.layers and name not in targets and _size(network, name) is not None
+        if name in network.layers and name not in targets and has_positions(network, name)
     ]
 
 
@@ -152,7 +155,7 @@ def stages(network: Network) -> list[Stage]:
     shown = {name for stage in stages_with_maps for name in stage.shown}
     others = [name for name in _last_maps_of_ends(network, sizes) if name not in shown]
     ended = groupby(
-        sorted(others, key=lambda name: _area(network, name)), key=lambda name: _size(network, name)
+        sorted(others, key=lambda name: _area(network, name)), key=lambda name: map_size(network, name)
     )
     return stages_with_maps + [
         Stage(size, layers, layers[:_MOST_ENDS], is_end=True)
@@ -233,7 +236,7 @@ def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
             behind |= {*operation.outputs}
     sizes = {}
     for name in network.layers:
-        size = _size(network, name)
+        size = map_size(network, name)
         new = all(operation.kind not in _NOTHING_NEW for operation in network.graph.written_by(name))
         if size is not None and new and (name not in behind or size in grids.values()):
             sizes[name] = size
@@ -257,7 +260,10 @@ def _way(network: Network) -> list[str]:
     way = marks[:1]
     for before, after in pairwise(marks):
         between = [name for name in path[places[before] + 1 : places[after]] if name in network.layers]
-        sizes = {_size(network, name) for name in between} - {_size(network, before), _size(network, after)}
+        sizes = {map_size(network, name) for name in between} - {
+            map_size(network, before),
+            map_size(network, after),
+        }
         way += [*(between if sizes - {None} else []), after]
     return way
 
@@ -300,11 +306,6 @@ def _computes(network: Network, name: str) -> bool:
     )
 
 
-def _size(network: Network, name: str) -> tuple[int, int] | None:
-    shape = network.shape_channels_first(name)
-    return (shape[2], shape[3]) if shape is not None and len(shape) == 4 and not is_vector(shape) else None
-
-
 def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
     """Return those of a stage's layers that compute something new and do not narrow it for a moment.
 
@@ -320,7 +321,7 @@ def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
 
 
 def _area(network: Network, name: str) -> int:
-    height, width = _size(network, name) or (0, 0)
+    height, width = map_size(network, name) or (0, 0)
     return -height * width
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
-from convscope.pictures.photograph import InputLike, Photograph, open_photograph
+from convscope.pictures.photograph import InputLike
 
 _CENTER = 4  # of ten crops, in the order of caffe.io.oversample
 _Batch = TypeVar("_Batch", Tensor, NDArray[Any])
@@ -23,9 +23,13 @@ def input_of(network: Network, picture: InputLike) -> Tensor:
     A tensor may lack the axis of the batch, and of the only channel too; one of half precision counts as the float32
     that pictures become.
 
+    For a network that takes no pictures but signals, say, a NumPy array is an input too, and a ``.npy`` file holds one.
+
     >>> input_of(network, network.preprocess("cat.jpg")[0]).shape
     torch.Size([1, 3, 224, 224])
     """
+    if not isinstance(picture, Tensor) and isinstance(numbers := network.opened_input(picture), Tensor):
+        picture = numbers
     if not isinstance(picture, Tensor):
         return network.preprocess(picture)
     expected = next(iter(network.graph.inputs.values()), ())
@@ -55,11 +59,6 @@ def center_of_ten(network: Network, batch: _Batch) -> _Batch:
     spec = network.input_spec
     ten = spec is not None and spec.crops == 10 and len(batch) == 10
     return batch[_CENTER : _CENTER + 1] if ten else batch
-
-
-def opened_input(picture: InputLike) -> Photograph | Tensor:
-    """Return a picture opened, once for all that look at it, and an input tensor as it is."""
-    return picture if isinstance(picture, Tensor) else open_photograph(picture)
 
 
 def as_batch(tensor: Tensor, expected: Shape, channel_axis: int) -> Tensor:

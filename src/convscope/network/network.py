@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -21,6 +22,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean, warn
+from convscope.files import user_path
 from convscope.network.address_book import AddressBook, names_of_cut_layers, names_of_values
 from convscope.network.axes import at_position, require_position, shape_channels_first, to_channels_first
 from convscope.network.class_head import (
@@ -35,6 +37,7 @@ from convscope.network.engine.differentiable import Forward, Precision, forward_
 from convscope.network.engine.execution import find_device, laid_out
 from convscope.network.engine.memory import machine_memory, shortage_in_words
 from convscope.network.engine.runner import Runner
+from convscope.network.fixed_inputs import read_input, with_axes
 from convscope.network.graph import Graph
 from convscope.network.identity import graph_sha256
 from convscope.network.input_spec import InputSpec
@@ -44,7 +47,7 @@ from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.shapes import infer_shapes
-from convscope.pictures.photograph import InputLike, PictureLike, open_photograph
+from convscope.pictures.photograph import InputLike, Photograph, PictureLike, open_photograph
 
 if TYPE_CHECKING:
     from convscope.web.notebook import Explorer
@@ -273,6 +276,23 @@ class Network:
             for note in picture.notes:
                 warn(f"{picture.name}: {note}", PictureNote)
         return spec.to_tensor(picture).to(self.device)
+
+    @arguments_in_words
+    def opened_input(self, picture: InputLike) -> Photograph | Tensor:
+        """Return a picture opened, once for all that look at it, and an input tensor as it is.
+
+        Where no picture fits but a signal, say, an array of numbers is such an input, and a ``.npy`` file holds one;
+        the axes of the batch and of an only channel may be missing there.
+        """
+        if isinstance(picture, Tensor):
+            return picture
+        name = os.fsdecode(picture) if isinstance(picture, (str, os.PathLike)) else ""
+        holds_numbers = name.lower().endswith(".npy") and user_path(name).is_file()
+        takes_numbers = self.input_spec is None and len(self.graph.inputs) == 1
+        if not takes_numbers or not (holds_numbers or isinstance(picture, np.ndarray)):
+            return open_photograph(picture)
+        numbers: Any = read_input(picture)
+        return with_axes(numbers, next(iter(self.graph.inputs.values()))).to(self.device)
 
     @arguments_in_words
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:

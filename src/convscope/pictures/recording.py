@@ -67,7 +67,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             bound.apply_defaults()
             values = bound.arguments
             if "picture" in values and not is_tensor(values["picture"]) and values["picture"] is not None:
-                values["picture"] = open_photograph(values["picture"])
+                opened = getattr(values.get("network"), "opened_input", open_photograph)
+                values["picture"] = opened(values["picture"])
             recorded = values.keys() - {*INPUTS, *UNRECORDED}
             arguments, settled = recordable({key: values[key] for key in values if key in recorded})
             values.update(settled)
