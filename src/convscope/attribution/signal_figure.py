@@ -115,5 +115,7 @@ def _shown(count: int, most: int, thing: str, which: str = "") -> str:
 def _words(attribution: Attribution, which: str) -> str:
     speaks = "Red speaks for it, blue against it" if attribution.signed else f"Colored is {attribution.lit}"
     percentile = attribution.options.percentile
-    clipped = f", clipped at percentile {percentile:g}" if percentile < 100 else ""
+    clipped = (
+        f", clipped at percentile {percentile:g}" if percentile < 100 and attribution.high is None else ""
+    )
     return f"{which}. {speaks}; the strongest color is {_high(attribution):.2g}{clipped}"
