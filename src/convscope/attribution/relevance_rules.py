@@ -20,8 +20,14 @@ from convscope.network.graph import Operation
 from convscope.network.operations import kind_of
 from convscope.network.operations.aten import MOVES, base_of
 from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
-from convscope.network.operations.fused import PackedConvolution, fused_convolution, prepare_convolution
+from convscope.network.operations.fused import (
+    PackedConvolution,
+    fused_convolution,
+    prepare_convolution,
+    prepare_fastest,
+)
 from convscope.network.operations.vector_jacobian import vector_jacobian
+from convscope.network.operations.winograd import WinogradConvolution
 
 EPSILON = 1e-6
 _MIXES = ("scaled_dot_product_attention", "matmul", "linalg_matmul", "bmm", "mm", "mv", "dot", "einsum")
@@ -32,17 +38,19 @@ Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 class LinearLayer:
     """A convolution or a fully-connected layer, with its batch normalization worked in: function, weight and bias.
 
-    ``low`` and ``high`` are the darkest and the brightest input, where the layer reads the picture. ``window`` is how a
-    convolution moves that can be packed, ``packed`` the parts that were.
+    ``filters_first``: the weight's first axis are the outputs, the second all inputs. ``low`` and ``high`` are the
+    darkest and the brightest input, where the layer reads the picture. ``window`` is how a convolution moves that can
+    be packed, ``packed`` the parts that were.
     """
 
     function: Function
     weight: Tensor
     bias: Tensor | None
+    filters_first: bool = False
     low: Tensor | None = None
     high: Tensor | None = None
     window: Mapping[str, Any] | None = None
-    packed: dict[str, PackedPart | None] = field(default_factory=dict)
+    packed: dict[str, PackedParts | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,27 @@ class Part:
     weight: Callable[[], Tensor]
     bias: Callable[[], Tensor | None]
     name: str = ""
+    never_below_0: bool = False
 
 
 @dataclass(frozen=True)
-class PackedPart:
-    """A part's convolution and its gradient, with filters that were laid out once for all pictures."""
+class PackedParts:
+    """One convolution of all parts, one behind the other as channels, and its gradient; laid out once for all pictures.
 
-    convolution: PackedConvolution
+    ``least`` is the smallest sum, where it already is a divisor.
+    """
+
+    convolution: PackedConvolution | WinogradConvolution
     gradient: DataGradient
+    least: float | None
+
+    def divisors(self, input: Tensor) -> Tensor:
+        """Return the sums, moved away from 0."""
+        sums = fused_convolution(input, self.convolution)
+        if self.least is None:
+            return stabilized(sums)
+        # What Winograd's convolution makes of 0 may lie on either side of it.
+        return sums.clamp_(min=self.least) if isinstance(self.convolution, WinogradConvolution) else sums
 
 
 Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
@@ -113,7 +134,7 @@ def gamma(layer: LinearLayer, input: Tensor, relevance: Tensor, more: float = 0.
 
 def flat(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out evenly over all that was read, whatever it was."""
-    part = Part(torch.ones_like(input), lambda: torch.ones_like(layer.weight), _none, "ones")
+    part = Part(torch.ones_like(input), lambda: torch.ones_like(layer.weight), _none, "ones", True)
     return _shared(layer, [part], relevance)
 
 
@@ -131,14 +152,12 @@ def z_box(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
 
 def _shared(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> Tensor:
     """Return what each number gets: its share in the sum of the parts."""
-    packed = [_packed(layer, part, relevance) for part in parts]
-    fast = [one for one in packed if one is not None]
-    if len(fast) == len(parts):
-        sums = [fused_convolution(part.input, one.convolution) for part, one in zip(parts, fast, strict=True)]
-        quotient = _quotient(relevance, sum(sums[1:], sums[0]))
-        gradients: tuple[Tensor | None, ...] = tuple(
-            one.gradient(quotient, part.input.shape[2:]) for part, one in zip(parts, fast, strict=True)
-        )
+    if (packed := _packed(layer, parts, relevance)) is not None:
+        input = torch.cat([part.input for part in parts], 1) if len(parts) > 1 else parts[0].input
+        divisors = packed.divisors(input)
+        gradient = packed.gradient(torch.div(relevance, divisors, out=divisors), input.shape[2:])
+        # In place: on large maps new memory costs more than the arithmetic.
+        shares = list(gradient.mul_(input).chunk(len(parts), 1))
     else:
         with torch.enable_grad():
             inputs = [part.input.detach().requires_grad_() for part in parts]
@@ -147,31 +166,43 @@ def _shared(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> Tensor:
                 for input, part in zip(inputs, parts, strict=True)
             ]
             total = sum(sums[1:], sums[0])
-            gradients = vector_jacobian([total], inputs, [_quotient(relevance, total.detach())])
-    # In place: on large maps new memory costs more than the arithmetic.
-    shares = [
-        gradient.mul_(part.input.detach())
-        for part, gradient in zip(parts, gradients, strict=True)
-        if gradient is not None
-    ]
+            gradients = vector_jacobian([total], inputs, [relevance / stabilized(total.detach())])
+        shares = [
+            gradient.mul_(input.detach())
+            for input, gradient in zip(inputs, gradients, strict=True)
+            if gradient is not None
+        ]
     return sum(shares[1:], shares[0])
 
 
-def _quotient(relevance: Tensor, total: Tensor) -> Tensor:
-    quotient = stabilized(total)
-    return torch.div(relevance, quotient, out=quotient)
-
-
-def _packed(layer: LinearLayer, part: Part, relevance: Tensor) -> PackedPart | None:
-    """Return a part whose filters are laid out, as they are for all pictures to come; None where they cannot be."""
-    if layer.window is None or not part.name:
+def _packed(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> PackedParts | None:
+    """Return parts whose filters are laid out, as they are for all pictures to come; None where they cannot be."""
+    one_behind_the_other = layer.filters_first or len(parts) == 1
+    if layer.window is None or not one_behind_the_other or not all(part.name for part in parts):
         return None
-    if part.name not in layer.packed:
-        weight, bias = part.weight(), part.bias()
-        convolution = prepare_convolution(weight, bias, part.input.shape, **layer.window)
-        gradient = prepare_data_gradient(weight, relevance.shape, **layer.window)
-        layer.packed[part.name] = PackedPart(convolution, gradient) if convolution and gradient else None
-    return layer.packed[part.name]
+    name = ", ".join(part.name for part in parts)
+    if name not in layer.packed:
+        layer.packed[name] = _pack(layer.window, parts, relevance)
+    return layer.packed[name]
+
+
+def _pack(window: Mapping[str, Any], parts: list[Part], relevance: Tensor) -> PackedParts | None:
+    biases = [bias for part in parts if (bias := part.bias()) is not None]
+    weight, bias = (
+        torch.cat([part.weight() for part in parts], 1),
+        sum(biases[1:], biases[0]) if biases else None,
+    )
+    batch, channels, *size = parts[0].input.shape
+    shape, least = (batch, len(parts) * channels, *size), None
+    if all(part.never_below_0 for part in parts):
+        least = EPSILON
+        bias = weight.new_full(weight.shape[:1], least) if bias is None else bias + least
+        # All that is added is of one sign: nothing cancels out, and the faster way's error stays as small as it is.
+        convolution = prepare_fastest(weight, bias, shape, **window)
+    else:
+        convolution = prepare_convolution(weight, bias, shape, **window)
+    gradient = prepare_data_gradient(weight, relevance.shape, **window)
+    return PackedParts(convolution, gradient, least) if convolution and gradient else None
 
 
 def _parts(layer: LinearLayer, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
@@ -181,12 +212,13 @@ def _parts(layer: LinearLayer, input: Tensor, sign: int, more: float | None = No
         partial(_clamped, layer.bias, sign, 1, more),
     )
     name = f"{sign:+d} {more}"
+    adds = sign > 0 and more is None
     if float(input.amin()) >= 0:
-        return [Part(input, weight, bias, name)]
+        return [Part(input, weight, bias, name, adds)]
     below = partial(_part_of_sign, layer.weight, -sign, more)
     return [
-        Part(input.clamp(min=0), weight, bias, name),
-        Part(input.clamp(max=0), below, _none, f"{-sign:+d} {more} below"),
+        Part(input.clamp(min=0), weight, bias, name, adds),
+        Part(input.clamp(max=0), below, _none, f"{-sign:+d} {more} below", adds),
     ]
 
 

@@ -9,30 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from convscope.address import Address
+from convscope.attribution.relevance_layers import (
+    DENSE,
+    answering,
+    chains_of,
+    is_linear,
+    linear_layer,
+    run_operation,
+    values_read,
+)
 from convscope.attribution.relevance_products import mixed_signals, signals
-from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, stabilized, way_of
+from convscope.attribution.relevance_rules import Composite, Rule, stabilized, way_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
-from convscope.network.engine.fusion import Chain
 from convscope.network.graph import Graph, Operation
-from convscope.network.network import Network
-from convscope.network.operations import OPERATIONS, kind_of
+from convscope.network.operations.checks import axis_index
 from convscope.network.operations.vector_jacobian import vector_jacobian
 from convscope.network.tail import constant_values
 
-_DENSE = ("dense", "matmul")
 _KEYS_IN_VALUES = ("multi_head_attention", "mix_by_score")
-_LAYERS: WeakKeyDictionary[Network, dict[tuple[str, ...], tuple[torch.Size, LinearLayer]]] = (
-    WeakKeyDictionary()
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Walk:
         Nothing goes further back from the values in `until`.
         """
         relevances = dict(start)
-        for chain in reversed(self.chains):
+        for chain in reversed(self._chains):
             within = [operation.outputs[0] for operation in chain]
             inside = next((value for value in reversed(within) if value in relevances), None)
             if inside is None and not any(value in relevances for value in chain[-1].outputs):
@@ -70,35 +71,8 @@ class Walk:
         return relevances
 
     @cached_property
-    def chains(self) -> tuple[tuple[Operation, ...], ...]:
-        """The operations that run, in their order; those that are worked into a convolution stand together with it."""
-        targets, visited, chains = self.target.layers, set[int](), []
-        for operation in self.graph.needed_for(targets):
-            if id(operation) in visited:
-                continue
-            chain = [operation]
-            while self._has_channels(operation) and (
-                after := self._only_reader(chain[-1].outputs[0], targets)
-            ):
-                if (
-                    not kind_of(after.kind).foldable
-                    or len(after.inputs) != 1
-                    or after.attributes.get("of_batch")
-                ):
-                    break
-                chain.append(after)
-                visited.add(id(after))
-            chains.append(tuple(chain))
-        return tuple(chains)
-
-    def _has_channels(self, operation: Operation) -> bool:
-        """Say whether what follows may be worked in: what weighs tokens has no channels on the second axis."""
-        of_tokens = operation.kind in _DENSE and self.values[operation.outputs[0]].dim() > 2
-        return _is_linear(operation) and not of_tokens
-
-    def _only_reader(self, value: str, targets: tuple[str, ...]) -> Operation | None:
-        readers = self.graph.consumers[value]
-        return readers[0] if len(readers) == 1 and value not in targets else None
+    def _chains(self) -> tuple[tuple[Operation, ...], ...]:
+        return chains_of(self.graph, self.target.layers, self.values)
 
     def _through(
         self, chain: tuple[Operation, ...], relevances: Mapping[str, Tensor]
@@ -112,7 +86,8 @@ class Walk:
         if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
         elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
-            yield operation.inputs[0], relevance.reshape(self.values[operation.inputs[0]].shape)
+            read = self.values.get(operation.inputs[0], relevance)  # what only ReLUs read is not kept
+            yield operation.inputs[0], relevance.reshape(read.shape)
         elif way == "multiplied" and relevance is not None:
             yield from self._product(operation, relevance)
         elif way == "divided" and relevance is not None and self._is_divided(operation):
@@ -121,6 +96,10 @@ class Walk:
         elif way == "half" and relevance is not None:
             axis = _axis_of(self.values[operation.inputs[0]], relevance)
             yield operation.inputs[0], torch.cat([relevance, torch.zeros_like(relevance)], axis)
+        elif (
+            operation.kind == "concat" and relevance is not None and (cut := self._cut(operation, relevance))
+        ):
+            yield from zip(operation.inputs, cut, strict=True)
         elif way in ("shared", "gated", "mixed", "routed"):
             yield from self._by_gradient(operation, relevances)
         else:
@@ -128,6 +107,16 @@ class Walk:
                 f"there is no rule for relevance through {last.name!r} ({last.type_name}): explain a layer before it, "
                 "or use another method, as grad_cam or occlusion"
             )
+
+    def _cut(self, concat: Operation, relevance: Tensor) -> tuple[Tensor, ...]:
+        """Return the parts of what was joined, without a copy; none where one was stretched to the others' batch."""
+        turn, back = _turns(concat)
+        whole, inputs = turn(relevance), [turn(self.values[value]) for value in concat.inputs]
+        axis = axis_index(concat.keywords.get("axis", 1), whole)
+        if sum(one.numel() for one in inputs) != whole.numel():
+            return ()
+        parts = torch.split(whole, [one.shape[axis] for one in inputs], axis)
+        return tuple(back(part) for part in parts)
 
     def _is_divided(self, operation: Operation) -> bool:
         """Say whether the picture is in what is divided, not in the divisor alone."""
@@ -180,7 +169,8 @@ class Walk:
         operation, input = chain[0], self.values[chain[0].inputs[0]]
         first = operation.channels_last
         read, above = (to_channels_first(one) if first else one for one in (input, relevance))
-        rule, linear = self._rule(operation), self._linear_layer(chain)
+        rule = self._rule(operation)
+        linear, above = answering(linear_layer(self.target.network, chain, read), above)
         if rule is self.composite.first:
             linear = replace(linear, low=self.low, high=self.high)
         share = rule(linear, read, above)
@@ -190,73 +180,10 @@ class Walk:
         composite = self.composite
         if composite.first and not self._is_behind_weights(operation.inputs[0]):
             return composite.first
-        return composite.dense if operation.kind in _DENSE else composite.convolution
+        return composite.dense if operation.kind in DENSE else composite.convolution
 
     def _is_behind_weights(self, value: str) -> bool:
-        return any(_is_linear(operation) for operation in self.graph.needed_for([value]))
-
-    def _linear_layer(self, chain: tuple[Operation, ...]) -> LinearLayer:
-        """Return what a chain computes, the same at every walk with pictures of a size: filters are laid out once."""
-        kept, names = _LAYERS.setdefault(self.target.network, {}), tuple(one.name for one in chain)
-        shape = self.values[chain[0].inputs[0]].shape
-        if names not in kept or kept[names][0] != shape:
-            kept[names] = shape, self._merged(chain)
-        return kept[names][1]
-
-    def _window(self, operation: Operation) -> Mapping[str, Any] | None:
-        """Return how a convolution moves over its input; None for what cannot be packed."""
-        input = self.values[operation.inputs[0]]
-        if operation.kind != "convolution" or input.dim() != 4 or operation.attributes.get("axis", 1) != 1:
-            return None
-        shape = tuple((to_channels_first(input) if operation.channels_last else input).shape)
-        return Chain((operation,)).window(self.graph.parameters.shapes, shape)
-
-    def _merged(self, chain: tuple[Operation, ...]) -> LinearLayer:
-        """Return the convolution with what follows worked in: what that does to 0 and to 1 in each channel says all."""
-        operation, parameters = chain[0], self.graph.parameters
-        weight = parameters[operation.parameters["weight"]]
-        bias = parameters[operation.parameters["bias"]] if "bias" in operation.parameters else None
-        function: Any = OPERATIONS[operation.kind]
-        transposed = operation.attributes.get("transpose") or operation.kind == "deconvolution"
-        groups = operation.attributes.get("groups", 1)
-
-        def run(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-            more = operation.keywords if bias is None else {"bias": bias, **operation.keywords}
-            answer: Tensor = function(input, weight=weight, **more)
-            return answer
-
-        if len(chain) > 1:
-            count = self._channels(operation.outputs[0])
-            shift, sloped = (
-                self._follow(chain[1:], weight.new_full((count,), level)) for level in (0.0, 1.0)
-            )
-            slope = sloped - shift
-            if transposed and groups != 1:
-                raise InputError(f"{chain[1].name!r} cannot be worked into {operation.name!r}: it has groups")
-            others = (1,) * (weight.dim() - 2)
-            weight = weight * slope.reshape((1, -1, *others) if transposed else (-1, 1, *others))
-            bias = shift if bias is None else bias * slope + shift
-        bias = None if bias is None else bias.detach()
-        return LinearLayer(run, weight.detach(), bias, window=self._window(operation))
-
-    def _channels(self, value: str) -> int:
-        tensor = self.values[value]
-        return int(tensor.shape[-1 if self.graph.channels_last else 1])
-
-    def _follow(self, chain: tuple[Operation, ...], numbers: Tensor) -> Tensor:
-        """Return what operations that act on each channel alone make of one number a channel."""
-        dims = self.values[chain[0].inputs[0]].dim()
-        value = numbers.reshape(1, -1, *(1,) * (dims - 2))
-        for operation in chain:
-            value = self._run(operation, [value])[0]
-        return value.flatten()
-
-    def _run(self, operation: Operation, inputs: list[Tensor]) -> tuple[Tensor, ...]:
-        """Return what an operation makes of channels-first tensors."""
-        function: Callable[..., Any] = OPERATIONS[operation.kind]
-        parameters = {role: self.graph.parameters[key] for role, key in operation.parameters.items()}
-        result = function(*inputs, **parameters, **operation.keywords)
-        return result if isinstance(result, tuple) else (result,)
+        return any(is_linear(operation) for operation in self.graph.needed_for([value]))
 
     def _by_gradient(
         self, operation: Operation, relevances: Mapping[str, Tensor]
@@ -274,7 +201,7 @@ class Walk:
         with torch.enable_grad():
             for index in floats:
                 inputs[index] = inputs[index].detach().requires_grad_()
-            outputs = self._run(operation, inputs)
+            outputs = run_operation(self.graph, operation, inputs)
             arriving = [
                 turn(relevances[value]) if value in relevances else None for value in operation.outputs
             ]
@@ -316,13 +243,8 @@ def _same(tensor: Tensor) -> Tensor:
 def walk_of(target: AttributionTarget, composite: Composite, box: tuple[Tensor, Tensor] | None) -> Walk:
     """Return the walk for a target: runs the network once, and keeps what every layer on the way answered."""
     network = target.network
-    needed = network.graph.needed_for(target.layers)
-    names = [*network.graph.inputs, *(value for operation in needed for value in operation.outputs)]
+    names = [*network.graph.inputs, *values_read(network.graph, target.layers)]
     with torch.no_grad():
         values = network.activations(target.input, *map(Address, dict.fromkeys(names)))
     low, high = box or (None, None)
     return Walk(target, composite, values, low, high)
-
-
-def _is_linear(operation: Operation) -> bool:
-    return way_of(operation) == "filters"

@@ -19,11 +19,11 @@ from convscope.network.engine.heap import Event
 from convscope.network.engine.memory import BYTES_PER_NUMBER
 from convscope.network.engine.tape import Tape
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations.data_gradient import FEW_CHANNELS
 from convscope.network.operations.winograd import winograd_pays
 from convscope.network.parameters import Parameters, Shape
 from convscope.network.shapes import infer_shapes
 
-_FEW = 4  # channels: a picture, whose gradient is computed by phases
 _TRANSFORMED = 4  # times what the filters of a Winograd convolution are made of
 _STRIP, _STRIPS = 2**20, 4  # numbers, tensors: what a Winograd convolution makes on its way
 
@@ -111,7 +111,7 @@ class _InputGradient:
         self.channels, self.strips = channels, strips
 
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
-        if self.channels <= _FEW:
+        if self.channels <= FEW_CHANNELS:
             gradient = nn.functional.pad(gradient, [0, 1, 0, 1])
         return _convolution_output((gradient.shape[0], self.channels, *size), gradient, self.strips)
 

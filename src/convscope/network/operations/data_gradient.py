@@ -27,7 +27,9 @@ from convscope.network.operations.fused import (
 )
 from convscope.network.operations.winograd import WinogradConvolution
 
-_FEW = 4  # channels of an input whose gradient is computed by phases
+FEW_CHANNELS = (
+    6  # of an input whose gradient is computed by phases: a picture, or its numbers above and below 0
+)
 
 
 class DataGradient(Protocol):
@@ -58,7 +60,7 @@ def prepare_data_gradient(
         for what, value in (("stride", stride), ("padding", padding), ("dilation", dilation))
     )
     square = strides[0] == strides[1] and max(dilations) == groups == 1
-    if square and weight.shape[1] <= _FEW:
+    if square and weight.shape[1] <= FEW_CHANNELS:
         return _by_phases(weight, output_shape, strides[0], paddings)
     kernel = weight.shape[2:]
     margin = [d * (k - 1) - p for d, k, p in zip(dilations, kernel, paddings, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,5 +19,18 @@ def vector_jacobian(
     if any(output.is_complex() for output in outputs):
         return torch.autograd.grad(outputs, inputs, gradients, allow_unused=True)
     with torch.enable_grad():
-        products = [(output * gradient).sum() for output, gradient in zip(outputs, gradients, strict=True)]
-        return torch.autograd.grad(sum(products[1:], products[0]), inputs, allow_unused=True)
+        number: Tensor = _GradientsGiven.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
+        return torch.autograd.grad(number, inputs, allow_unused=True)
+
+
+class _GradientsGiven(torch.autograd.Function):
+    """A number of which only the gradients are wanted: those that are given."""
+
+    @staticmethod
+    def forward(ctx: Any, gradients: Sequence[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *ctx.gradients
