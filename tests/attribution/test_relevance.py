@@ -19,6 +19,7 @@ from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.formats.pytorch.libraries import ready_torchvision
 from convscope.network.network import Network
+from convscope.network.operations.winograd import winograd_pays
 from planted import plain_picture, planted_network
 from torch_cases import branches, noise
 
@@ -126,6 +127,44 @@ def test_relevance_is_shared_out_by_the_rules(target: int, network: Network) -> 
     expected = z_plus_by_hand(noise(), target)[0].permute(1, 2, 0)
     np.testing.assert_allclose(found.values, expected.numpy(), atol=2e-5)
     assert np.abs(found.values).max() > 0.001
+
+
+def test_what_is_laid_out_once_shares_out_the_same() -> None:
+    """Maps so large that Winograd's way pays, and three hundred classes: z-plus in float64, by autograd."""
+    torch.manual_seed(5)
+    layers = [
+        nn.Conv2d(3, 64, 3, stride=2, padding=1),
+        nn.Conv2d(64, 128, 3, padding=1),
+        nn.Conv2d(128, 300, 1),
+    ]
+    first, second, scores = layers
+    module = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), scores, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert winograd_pays(second.weight.shape, (32, 32))
+    input = noise(7, 64)
+    expected = []
+    for target in (281, 7):
+        values = [input.double()]
+        for layer in layers:
+            sums = nn.functional.conv2d(
+                values[-1], layer.weight.double(), layer.bias.double(), layer.stride, layer.padding
+            )
+            values.append(sums if layer is scores else sums.relu())
+        relevance, answers = torch.zeros_like(values[-1]), values[-1][:, target]
+        mean = answers.mean()
+        relevance[:, target] = answers / answers.numel() / (mean + mean.sign() * 1e-6)
+        for layer, value in zip(reversed(layers), reversed(values[:-1]), strict=True):
+            value = value.requires_grad_()
+            more, less = layer.weight.double().clamp(min=0), layer.weight.double().clamp(max=0)
+            window = layer.stride, layer.padding
+            total = nn.functional.conv2d(value.clamp(min=0), more, layer.bias.double().clamp(min=0), *window)
+            total = total + nn.functional.conv2d(value.clamp(max=0), less, None, *window)
+            (slope,) = torch.autograd.grad(total, value, relevance / (total.detach() + 1e-6))
+            relevance = (value * slope).detach()
+        expected.append(relevance[0].permute(1, 2, 0).numpy())
+    network = convscope.open_network(module.eval(), input_shape=(1, 3, 64, 64))
+    for target, by_hand in zip((281, 7), expected, strict=True):
+        found = convscope.relevance(network, input, f"{network.class_scores}:{target}").values
+        np.testing.assert_allclose(found, by_hand, atol=1e-5 * abs(by_hand).max())
 
 
 ZENNIT = {
