@@ -238,15 +238,20 @@ class _Bar:
 
 
 def _measure(network: Network, folder: str | None) -> None:
-    """Measure what photographs make the channels answer, once, and keep it."""
-    if folder is None:
-        return
+    """Measure what photographs make the channels answer, once, and keep it; say what is not checked without."""
     from convscope.measuring.picture_list import list_pictures, pictures_hash
     from convscope.measuring.strongest import find_strongest, keep_strongest, strongest_of
+    from convscope.optimization.sleepers import FEWEST
 
-    listed, measurements = list_pictures(folder), find_strongest(network)
-    if measurements is not None and measurements.pictures_sha256 == pictures_hash(listed):
-        return
-    strongest = strongest_of(measured(network, listed))
-    keep_strongest(network, strongest)
-    note(f"measured on {strongest.pictures:,} photographs of {folder}")
+    strongest = find_strongest(network)
+    if folder is not None:
+        listed = list_pictures(folder)
+        if strongest is None or strongest.pictures_sha256 != pictures_hash(listed):
+            strongest = strongest_of(measured(network, listed))
+            keep_strongest(network, strongest)
+            note(f"measured on {strongest.pictures:,} photographs of {folder}")
+    if strongest is None or strongest.pictures < FEWEST:
+        note(
+            "not checked whether the network is built so that these pictures mislead: give --photographs FOLDER, with "
+            f"{FEWEST} or more of what it was made for"
+        )

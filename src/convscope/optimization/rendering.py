@@ -276,7 +276,7 @@ def _unit_range(values: Tensor) -> Tensor:
 
 def kept(jobs: Iterable[RenderJob], strongest: Strongest | None) -> Iterator[RenderedPicture]:
     """Yield the pictures that earlier runs kept, judged beside these activations: none is made, and nothing runs."""
-    beside = None if strongest is None else strongest.sha256
+    beside = _beside(strongest)
     for job in jobs:
         if (entry := _kept_picture(job)) is not None and entry.beside == beside:
             yield entry.rendered
@@ -297,7 +297,7 @@ def _kept_pictures(
     batches: Callable[[Sequence[RenderJob]], Iterator[Sequence[RenderJob]]],
 ) -> Iterator[RenderedPicture]:
     """Yield the pictures that were kept: what real pictures reach may have been measured since, or others measured."""
-    beside = None if strongest is None else strongest.sha256
+    beside = _beside(strongest)
     yield from (entry.rendered for entry in kept.values() if entry.beside == beside)
     outdated = [job for job, entry in kept.items() if entry.beside != beside]
     for chosen in batches(outdated):
@@ -314,17 +314,23 @@ def _kept_picture(job: RenderJob) -> _Entry | None:
     if job.key is None or (entry := kept_tensors(_entry(job.key))) is None:
         return None
     (tensors, facts) = entry
-    verdict = Verdict(**facts["verdict"])
+    told = facts["verdict"]
+    verdict = Verdict(**told | {"switches": tuple(told.get("switches", ()))})
     rendered = RenderedPicture(job.name, tensors["picture"], facts["steps"], verdict, tensors["values"])
     return _Entry(rendered, facts["beside"])
 
 
 def _keep(job: RenderJob, rendered: RenderedPicture, strongest: Strongest | None) -> None:
     if job.key is not None:
-        beside = None if strongest is None else strongest.sha256
+        beside = _beside(strongest)
         facts = {"steps": rendered.steps, "verdict": asdict(rendered.verdict), "beside": beside}
         tensors = {"picture": rendered.picture, "values": rendered.values.clone()}  # they may be one
         keep_tensors(_entry(job.key), tensors, facts)
+
+
+def _beside(strongest: Strongest | None) -> str | None:
+    """Return what a verdict rests on: these activations, and what is looked for in them."""
+    return None if strongest is None else f"{strongest.sha256} switches"
 
 
 def _entry(key: str) -> Path:

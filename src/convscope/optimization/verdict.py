@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 
 import torch
 from torch import Tensor
@@ -11,13 +12,11 @@ from torch import Tensor
 from convscope.measuring.strongest import Strongest
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.path_check import held_answers
+from convscope.optimization.sleepers import Sway, sways
 
-# Of 31 ordinary units of `builtin`, 0.62 to 1 is left, of its monarch 0.43. Five units were rebuilt in both ways: four
-# of the pictures work mostly through the circuit, and have 0.04 to 0.42 left, three of them under a third (of a silent
-# unit of GoogLeNet's inception_4a, 0.02); in five others the circuit is off, they show the unit itself, and 0.85 to 1
-# is left. One silent unit led its picture astray and is off in the end, and so did a circuit of GoogLeNet that made
-# its unit weaker: nothing here tells these, so no word is no proof.
+# Of ordinary units 0.6 to 1 is left, of pictures that work through a planted circuit 0.02 to 0.42 (docs/features.md).
 _LEFT = 1 / 3
+_SWAYED = 0.5  # of the range of its answers to real pictures
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,9 @@ class Verdict:
     is what a plain gray picture gives. ``strongest`` is the largest mean over ``pictures`` real ones, each at the
     network's own size, ``strongest_highest`` the largest maximum; None where nobody measured them. ``held`` is what it
     reaches where no channel before the unit answers more than to any of them (`convscope.optimization.path_check`).
+    ``sway`` is how far channels that at least 95% of them leave at rest, ``switches``, can change the unit's answer, in
+    the range of its means over the real pictures: 0 where there is no such channel (`convscope.optimization.sleepers`).
+    ``switches`` are written as `convscope see --set` takes them, to leave them at rest.
     """
 
     reached: float
@@ -37,6 +39,8 @@ class Verdict:
     strongest_highest: float | None = None
     pictures: int = 0
     held: float | None = None
+    sway: float | None = None
+    switches: tuple[str, ...] = ()
 
     @property
     def activated(self) -> bool:
@@ -53,10 +57,16 @@ class Verdict:
         """Whether most of it comes about through what no real picture rouses: it may show another circuit."""
         return self.held is not None and self.activated and self.held < _LEFT * self.reached
 
+    @property
+    def can_be_switched(self) -> bool:
+        """Whether what real pictures leave at rest can change its answer much: a picture may show what that adds."""
+        return self.sway is not None and self.sway > _SWAYED
+
     def __str__(self) -> str:
         """Return it in words, for a caption."""
+        switch = self._switch_in_words()
         if not self.activated:
-            return "this unit could not be activated"
+            return "this unit could not be activated" + (f", and {switch}" if switch else "")
         words = f"activation {self.reached:.4g}"
         if self.ratio is not None:
             words += f", {self.ratio:.2g} × the strongest of {self.pictures:,} photographs"
@@ -65,16 +75,34 @@ class Verdict:
         if self.of_another_way and self.held is not None:
             words += (
                 f", but only {max(0.0, self.held / self.reached):.0%} of that where nothing before it goes beyond what "
-                "photographs rouse: the picture may show another circuit than the one that answers them"
+                "photographs rouse"
             )
-        return words
+            words += "" if switch else ": the picture may show another circuit than the one that answers them"
+        return words + (f", {'and' if self.of_another_way else 'but'} {switch}" if switch else "")
+
+    def _switch_in_words(self) -> str:
+        if not self.can_be_switched or self.sway is None:
+            return ""
+        channels = _some([one.rpartition("=")[0] for one in self.switches], " and ")
+        kept = _some([f"--set {quote(one)}" for one in self.switches], " ")
+        return (
+            f"{channels}, at rest on at least 95% of {self.pictures:,} photographs, can change its answer by "
+            f"{self.sway:.2g} × the range of its answers to those: the picture may show another circuit than the one "
+            f"that answers them; compare it with the picture made with {kept}, and with the photographs that excite "
+            "it most"
+        )
+
+
+def _some(words: Sequence[str], between: str, most: int = 4) -> str:
+    more = f"{between}{len(words) - most} more" if len(words) > most else ""
+    return between.join(words[:most]) + more
 
 
 @torch.no_grad()
 def judge(
     batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None = None, *, hold: bool = True
 ) -> list[Verdict]:
-    """Return the verdict on each picture (N, C, H, W); `hold` takes most of its time and makes ``held``."""
+    """Return the verdict on each picture (N, C, H, W); `hold` makes ``held`` and ``sway``, most of its time."""
     values = batch.values(pictures)
     reached = batch.score(values)
     gray = batch.values(torch.full_like(pictures[:1], 0.5))  # once for all: Ctrl-C waits for it
@@ -87,8 +115,15 @@ def judge(
         verdicts.append(_with_comparison(verdict, batch, objective.targets, strongest))
     if strongest is None or not hold:
         return verdicts
-    path_answers = held_answers(batch, pictures, strongest)
-    return [replace(verdict, held=number) for verdict, number in zip(verdicts, path_answers, strict=True)]
+    path_answers, swayed = held_answers(batch, pictures, strongest), sways(batch, pictures, strongest)
+    together = zip(verdicts, path_answers, swayed, strict=True)
+    return [_with_paths(verdict, held, sway, strongest.pictures) for verdict, held, sway in together]
+
+
+def _with_paths(verdict: Verdict, held: float | None, sway: Sway | None, pictures: int) -> Verdict:
+    if sway is None:
+        return replace(verdict, held=held)
+    return replace(verdict, held=held, pictures=pictures, sway=sway.share, switches=sway.switches)
 
 
 def _with_comparison(

@@ -246,6 +246,7 @@ EXAMPLES = {
     "deconvnet_relu": [([INPUT], {}, {}), ([INPUT], {}, {"maximum": 0.5})],
     "guided_relu": [([INPUT], {}, {}), ([INPUT], {}, {"maximum": 0.5})],
     "redirected_clip": [([INPUT], {}, {}), ([INPUT], {}, {"minimum": -0.5, "maximum": 0.5})],
+    "woken_clip": [([INPUT], {"mask": torch.ones(1, 1, 1, 1)}, {"maximum": 0.5})],
     "dequantize_range": [
         ([INPUT, normal(1), positive(1)], {}, {"mode": mode, "signed": True})
         for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED")
@@ -768,6 +769,7 @@ NOT_DIFFERENTIABLE = {
     "find_extreme": None,
     "tensor": None,
     "redirected_clip": None,
+    "woken_clip": None,
     "dequantize_range": {1, 2},
     **dict.fromkeys(("centered_codes", "clip_codes", "requantize", "range_of_codes", "add_codes")),
     "add_bias_codes": None,

@@ -38,3 +38,22 @@ def redirected_clip(input: Tensor, *, minimum: float = 0.0, maximum: float = inf
     """Return `clip` (with no keywords, `relu`); its gradient, going uphill, never blocks a whole picture."""
     output: Tensor = _Redirected.apply(input, minimum, maximum)  # type: ignore[no-untyped-call]
     return output
+
+
+class _Woken(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward((input > low) & (input < high) | (mask != 0))
+        return input.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (open,) = ctx.saved_tensors
+        return gradients[0] * open, None, None, None
+
+
+@operation(pointwise=True, relevance="passed")
+def woken_clip(input: Tensor, *, mask: Tensor, minimum: float = 0.0, maximum: float = inf) -> Tensor:
+    """Return `clip`; where the `mask`, (1, channels, 1, ...), is not 0, its gradient is that of the identity."""
+    output: Tensor = _Woken.apply(input, mask, minimum, maximum)  # type: ignore[no-untyped-call]
+    return output
