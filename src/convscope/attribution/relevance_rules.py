@@ -31,6 +31,12 @@ from convscope.network.operations.winograd import WinogradConvolution
 
 EPSILON = 1e-6
 _MIXES = ("scaled_dot_product_attention", "matmul", "linalg_matmul", "bmm", "mm", "mv", "dot", "einsum")
+_CHOICES = frozenset(["amax", "amin", "im2col", "kthvalue", "max", "maximum", "median", "min", "minimum"])
+_CHOICES |= frozenset(["sort", "topk", "where"])
+"""What gives some of the numbers it reads, as pooling by the largest does."""
+_SUMS = frozenset(["col2im", "cumsum", "lerp", "mean", "sum"])
+_LARGEST, _AVERAGE = ("max_pool", "adaptive_max_pool"), ("avg_pool", "adaptive_avg_pool")  # along any axes
+_PASSED = frozenset({"celu", "log_sigmoid", "neg", "softplus", "threshold"})
 Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
@@ -95,11 +101,20 @@ def way_of(operation: Operation) -> str | None:
     """
     if operation.kind == "aten":
         operator = base_of(operation.attributes["operator"])
-        moves = operator in MOVES or operator.lstrip("_").startswith("upsample")
-        return "routed" if moves else "mixed" if operator in _MIXES else "half" if operator == "glu" else None
+        return _way_of_torchs(operator.lstrip("_"))
     if operation.kind == "matmul" and len(operation.inputs) == 1:
         return "filters"
     return kind_of(operation.kind).relevance
+
+
+def _way_of_torchs(operator: str) -> str | None:
+    if operator in MOVES or operator in _CHOICES or operator.startswith(("upsample", *_LARGEST)):
+        return "routed"
+    if operator in _SUMS or operator.startswith(_AVERAGE):
+        return "shared"
+    if operator in _PASSED:
+        return "passed"
+    return "mixed" if operator in _MIXES else "half" if operator == "glu" else None
 
 
 def stabilized(values: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def tanh(input: Tensor) -> Tensor:
     return torch.tanh(input)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def absolute(input: Tensor) -> Tensor:
     """Return each number without its sign."""
     return input.abs()
