@@ -49,7 +49,7 @@ TENSORFLOW_CHECKS = {
     "arithmetic": "TensorFlow where it is installed, and OpenCV",
     "arrangement": "TensorFlow where it is installed, and OpenCV",
     "casts": "NumPy's of the same name, and ml_dtypes; what Keras 3.15 exported of int8, int4 and float8",
-    "codes": "numbers of TensorFlow 2.21's, on a processor",
+    "codes": "numbers of TensorFlow 2.21's, on a processor; its description of `QuantizedReluX`, which has no kernel",
     "colors": "Python's colorsys, and TensorFlow 2.21",
     "convolution": "TensorFlow where it is installed, and OpenCV; the Inception network",
     "matrices": "NumPy's linalg, and TensorFlow 2.21",

@@ -152,7 +152,8 @@ def test_layers_without_filters_say_which_have() -> None:
     network = planted_network()
     assert layers_with_filters(network) == ["conv1", "conv2", "scores"]
     with pytest.raises(
-        InputError, match=r"'pool1' is made by Pooling, which has no filters.* conv1, conv2, scores"
+        InputError,
+        match=r"'pool1' is made by Pooling, which has no filters.*before it.*'conv1'.* conv2, scores",
     ):
         filters(network, "pool1")
     with pytest.raises(InputError, match="'data' is an input"):

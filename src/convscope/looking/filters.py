@@ -7,7 +7,7 @@ Caffe's filter visualization notebook. Filters of 1×1, and fully-connected ones
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -252,10 +252,23 @@ def _reads_colors(network: Network, value: str) -> bool:
 
 def _no_filters(network: Network, layer: str) -> str:
     having = layers_with_filters(network)
-    close = did_you_mean(layer, having) or f" Layers that have: {', '.join(having[:6]) or 'none'}"
     kind = network.graph.written_by(layer)
     what = f"is made by {kind[0].type_name}" if kind else "is an input"
-    return f"{layer!r} {what}, which has no filters.{close}"
+    before = _filters_before(network, layer, having)
+    close = f" The last before it are those of {before!r}." if before else did_you_mean(layer, having)
+    return (
+        f"{layer!r} {what}, which has no filters.{close} Layers that have: {', '.join(having[:6]) or 'none'}"
+    )
+
+
+def _filters_before(network: Network, layer: str, having: Collection[str]) -> str | None:
+    """Return the layer with filters that a layer's numbers come from, along first inputs."""
+    value = layer
+    while (steps := network.graph.written_by(value)) and steps[0].inputs:
+        value = steps[0].inputs[0]
+        if value in having:
+            return value
+    return None
 
 
 def first_layer_with_filters(network: Network) -> str:

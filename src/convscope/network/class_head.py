@@ -27,8 +27,8 @@ def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -
             raise InputError(f"{name} has no output")
         listed = "; ".join(map(str, outputs))
         raise InputError(
-            f"{name} is no classifier; its outputs are {listed}. See `convscope activations`, or give labels that are "
-            "as many as its classes"
+            f"{name} is no classifier; its outputs are {listed}. To explain one of their numbers point at it, as "
+            f"{outputs[-1].value}:0; where they are classes, give labels that are as many"
         )
     sure = [output for output in classes if output.sure] or classes
     best = [output for output in sure if made_by(graph, output.value) == "softmax"] or sure

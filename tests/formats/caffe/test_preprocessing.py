@@ -55,6 +55,10 @@ def test_the_weights_data_layer_of_every_generation(tmp_path: Path, generation: 
     assert spec.provenance["input_scale"] == spec.provenance["raw_scale"] == STATED
     assert spec.provenance["mean"] == "mean file average.npy, averaged: its size is 31 x 31"
     assert "channel_order" in spec.guesses
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputGuess)
+        network = open_network(tmp_path / "net.prototxt", weights=tmp_path / "net.caffemodel")
+    assert tmp_path / "average.npy" in network.origin.files  # named like no mean beside a network is
 
 
 def test_what_a_transform_leaves_out_is_not_done(tmp_path: Path) -> None:

@@ -75,10 +75,11 @@ def open_caffe(request: Request) -> NetworkParts:
     if weights_file is not None and description is not None:
         warn_of_differences(net, trained, weights_file.file, partial(_shape_read, graph))
     graph = _with_picture_size(graph, request)
+    consulted = files_consulted(net, graph, path, weights_file, trained)
     origin = Origin(
         source=str(path),
         weights=None if weights is None else str(weights),
-        files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
+        files=(*(file for file in (description, values) if file is not None), *consulted),
     )
     spec = find_input_spec(net, graph, path, weights_file, trained)
     return NetworkParts(graph, origin, spec, label_lists=(imagenet_labels(),))

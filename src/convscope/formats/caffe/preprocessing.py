@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os.path
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -44,23 +45,42 @@ def find_input_spec(
     except InputError:
         return None
     spec = _with_mean_file(spec, folder)
-    first = next(iter(graph.inputs))
-    if weights is not None and trained is not None:
-        file = Path(weights.file)
-        spec = _with_transform(spec, _data_layer(trained, first), file.name, file.parent)
-    spec = _with_transform(spec, _data_layer(net, first), "its data layer", folder)
-    for name in _TRAINING_FILES:
-        if (training := folder / name).is_file():
-            layer = _data_layer(upgrade(read_text_file(training)), first)
-            spec = _with_transform(spec, layer, name, folder)
+    for layer, where, beside in _statements(net, graph, path, weights, trained):
+        spec = _with_transform(spec, layer, where, beside)
     return spec
 
 
-def files_consulted(path: Path) -> tuple[Path, ...]:
+def files_consulted(
+    net: Message, graph: Graph, path: Path, weights: Weights | None = None, trained: Message | None = None
+) -> tuple[Path, ...]:
     """Return the files beside a network that may say what it expects: other bytes in them, another input."""
     training = (path.with_name(name) for name in _TRAINING_FILES)
-    files = (*_mean_files(path.parent), *training)
-    return tuple(file for file in files if file.is_file())
+    stated = (_stated_mean(*statement[::2]) for statement in _statements(net, graph, path, weights, trained))
+    files = (*_mean_files(path.parent), *training, *(file for file in stated if file is not None))
+    return tuple(dict.fromkeys(file for file in files if file.is_file()))
+
+
+def _statements(
+    net: Message, graph: Graph, path: Path, weights: Weights | None, trained: Message | None
+) -> Iterator[tuple[Message | None, str, Path]]:
+    """Yield the data layers that say how a picture is prepared, where each stands and its folder; the best last."""
+    first = next(iter(graph.inputs), "")
+    if weights is not None and trained is not None:
+        file = Path(weights.file)
+        yield _data_layer(trained, first), file.name, file.parent
+    yield _data_layer(net, first), "its data layer", path.parent
+    for name in _TRAINING_FILES:
+        if (training := path.with_name(name)).is_file():
+            yield _data_layer(upgrade(read_text_file(training)), first), name, path.parent
+
+
+def _stated_mean(layer: Message | None, folder: Path) -> Path | None:
+    """Return the mean file that a data layer names, where it lies beside the network."""
+    name = (
+        PureWindowsPath(layer.transform_param.mean_file or "").name if layer is not None else ""
+    )  # both slashes
+    file = folder / name
+    return file if name and os.path.isfile(file) else None  # noqa: PTH113  too long a name for Path.is_file
 
 
 def _mean_files(folder: Path) -> list[Path]:
@@ -120,10 +140,8 @@ def _with_transform(spec: InputSpec, layer: Message | None, where: str, folder: 
             "resize_size": None,
         }  # a mean picture would show that there is a margin
     spec = spec.replace(because=because, **changes)
-    mean_file = folder / PureWindowsPath(transform.mean_file or "").name  # which knows both slashes
-    if os.path.isfile(mean_file):  # noqa: PTH113  a name may be too long for Path.is_file
-        return _with_mean(spec, mean_file)
-    return spec
+    mean_file = _stated_mean(layer, folder)
+    return spec if mean_file is None else _with_mean(spec, mean_file)
 
 
 def _is_overruled(spec: InputSpec, field: str) -> bool:
