@@ -1,13 +1,15 @@
 """The page's server, asked over real sockets: what it answers, and whom it refuses."""
 
+import gc
 import io
 import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any, cast
 
@@ -31,8 +33,10 @@ from convscope.pictures.picture import Picture
 from convscope.web.answer_store import AnswerStore
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.renderings import JOBS
+from convscope.web.running import LARGEST_MESSAGE
 from convscope.web.server import Server, serve
 from convscope.web.session import Permissions, Photographs, Session
+from convscope.web.sockets import MOST_UNREAD, _Desk
 from planted import plain_picture, planted_files, planted_network
 from web.reading import body_of, grid_of, header_of
 
@@ -180,6 +184,16 @@ def test_units_that_are_set_change_the_answer(server: Server, picture: str) -> N
         "api/unit?unit=conv1:99",
         "api/says?picture=PICTURE&units=[1]",
         "api/says?picture=PICTURE&units={",
+        "api/says?picture=PICTURE&units=" + 5000 * "[",
+        "api/says?picture=PICTURE&units=" + 2000 * '{"a":',
+        'api/says?picture=PICTURE&units={"conv1:0":1' + 400 * "0" + "}",
+        'api/says?picture=PICTURE&units={"conv1:0":NaN}',
+        "api/groups?picture=PICTURE&layer=conv1&count=" + 5000 * "9",
+        "api/arithmetic?picture=PICTURE&unit=conv1:0@99,0",
+        "api/arithmetic?picture=PICTURE&unit=conv1:0@9",
+        "api/grid?picture=PICTURE&layer=%00",
+        "api/unit?unit=conv1:" + 30 * "9",
+        "api/kept?" + 65 * "unit=conv1:0&",
         "api/backward?picture=PICTURE&unit=conv2:0&view=nothing",
         "api/seen/..%2f..%2fetc%2fpasswd",
         "api/whole/..%2f..%2fetc%2fpasswd",
@@ -276,18 +290,58 @@ def said_to(server: Server, request: str) -> str:
         return sock.recv(4096).decode().splitlines()[0]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "127.0.0.1@evil.example",
+        "[::1",
+        "2130706433",
+        "",
+    ],
+)
 def test_a_foreign_host_is_refused(server: Server, host: str) -> None:
     assert "421" in said_to(server, f"GET /api/network HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", "http://127.0.0.1:1@evil.example"],
+)
 def test_a_foreign_page_may_neither_send_nor_open_a_socket(server: Server, origin: str) -> None:
     answer = requests.post(server.address + "api/sample/coffee", headers={"Origin": origin}, timeout=60)
     assert answer.status_code == 403
     for path in ("api/jobs", "api/live"):
         with pytest.raises((WebSocketException, OSError)), socket_to(server, path, origin) as opened:
             opened.recv(timeout=5)
+
+
+@pytest.mark.parametrize(("site", "mode", "status"), [
+    ("cross-site", "no-cors", 403),  # a picture or a script in another page
+    ("same-site", "cors", 403),  # another server of this machine
+    ("cross-site", "navigate", 200),  # a link, or a notebook's frame
+    ("same-origin", "cors", 200),
+    ("none", "navigate", 200),
+])  # fmt: skip
+def test_another_page_may_lead_here_and_show_nothing_of_it(
+    server: Server, site: str, mode: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert get(server, "api/network", headers=headers).status_code == status
+
+
+def test_what_goes_wrong_inside_is_said(
+    server: Server, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("convscope.web.session.unit_facts", broken)
+    answer = get(server, f"api/unit?unit=conv1:0&picture={picture}")
+    assert answer.status_code == 500
+    assert answer.json()["error"].endswith("which should not be: ZeroDivisionError: by zero")
 
 
 def socket_to(server: Server, path: str, origin: str | None = None):  # type: ignore[no-untyped-def]
@@ -362,6 +416,7 @@ def test_what_was_made_once_is_there_for_every_later_server_and_nothing_else_is(
         ({"kind": "see", "addresses": ["nowhere:0"]}, "has no layer"),
         ({"kind": "see", "addresses": ["conv2:0"], "options": {"size": 9000}}, "use the command"),
         ({"kind": "see", "addresses": ["conv2:0"], "options": {"steps": 10**9}}, "use the command"),
+        ({"kind": "see", "addresses": ["conv2:0"], "options": {"steps": float("nan")}}, "steps is a number"),
         ({"kind": "rm -rf"}, "no such job"),
         ({"kind": "dream", "picture": "unknown"}, "no longer here"),
         ({"kind": "dream"}, "picture"),
@@ -593,6 +648,60 @@ def test_a_page_that_reads_slowly_holds_nobody_up(
             headers.append(header_of(opened.recv(timeout=60)))
     assert headers[-2]["final"]
     assert len(headers) < 1000
+
+
+def test_a_page_that_gives_orders_and_reads_nothing_is_no_longer_read(server: Server) -> None:
+    """What it is told would fill the memory, and what it sends: it waits in the socket."""
+    with socket_to(server, "api/jobs") as opened:
+        opened.socket.settimeout(60)
+        order = json.dumps({"start": {"id": 2000 * "x", "kind": "none"}})
+        filled = Event()
+
+        def give() -> None:
+            with suppress(WebSocketException, OSError):
+                for _ in range(100_000):  # 400 MB, there and back
+                    opened.send(order)
+                filled.set()
+
+        giving = Thread(target=give, daemon=True)
+        giving.start()
+        until(lambda: any(desk._outbox.qsize() > MOST_UNREAD for desk in desks()))
+        assert get(server, "api/network").status_code == 200
+        assert not filled.is_set() and max(desk._outbox.qsize() for desk in desks()) <= MOST_UNREAD + 1
+        opened.socket.shutdown(socket.SHUT_RDWR)
+        giving.join(60)
+
+
+def desks() -> list[_Desk]:
+    return [one for one in gc.get_objects() if type(one) is _Desk]
+
+
+def test_no_message_is_larger_than_a_frame(server: Server) -> None:
+    for path in ("api/jobs", "api/live"):
+        with socket_to(server, path) as opened, pytest.raises(WebSocketException, match="1009"):
+            opened.send(bytes(LARGEST_MESSAGE + 1))
+            opened.recv(timeout=60)
+
+
+def test_pictures_that_arrive_wait_unread_for_room(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty of 31 MB took 1.6 GB."""
+    monkeypatch.setattr("convscope.web.arrivals.MOST_ARRIVING", 100_000)
+    file = io.BytesIO()
+    Image.fromarray(plain_picture((0.5, 0.2, 0.2))).save(file, "PNG")
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    head = b"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 90000\r\n\r\n"
+    arrivals = server.session.arrivals
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
+        slow.sendall(head + b"half of it")
+        until(lambda: arrivals._bytes == 90_000)
+        with ThreadPoolExecutor(1) as pool:
+            body = file.getvalue() + bytes(20_000)
+            other = pool.submit(requests.post, f"{server.address}api/pictures", body, timeout=120)
+            assert get(server, "api/network").status_code == 200
+            assert not other.done() and arrivals._bytes == 90_000
+            slow.close()
+            assert other.result().status_code == 200
+    until(lambda: arrivals._bytes == 0)
 
 
 def test_a_flood_of_one_viewer_is_slowed_and_leaves_it_alive(server: Server, picture: str) -> None:

@@ -8,7 +8,6 @@ import json
 import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -25,9 +24,9 @@ from starlette.staticfiles import StaticFiles
 
 from convscope.errors import ConvscopeError
 from convscope.pictures.photograph import SAMPLES
-from convscope.web.guard import LARGEST_BODY
+from convscope.web.arrivals import TooLarge
 from convscope.web.session import Session
-from convscope.web.sockets import VIEWER, jobs, live, viewer_of
+from convscope.web.sockets import VIEWER, in_words, jobs, live, viewer_of
 from convscope.web.worker import TooBusy
 
 SLOWEST_BODY = 60.0  # seconds for a picture to arrive
@@ -94,8 +93,10 @@ def _endpoint_of(session: Session, question: Callable[..., Any]) -> Callable[[Re
             return JSONResponse({"error": str(error)}, 429)
         except ConvscopeError as error:
             return JSONResponse({"error": str(error)}, 400)
-        except (KeyError, ValueError, json.JSONDecodeError) as error:
+        except (KeyError, ValueError, OverflowError, RecursionError) as error:
             return JSONResponse({"error": f"a question that makes no sense: {error}"}, 400)
+        except Exception as error:
+            return JSONResponse({"error": in_words(error)}, 500)
 
     return endpoint
 
@@ -118,34 +119,27 @@ async def _network(session: Session, request: Request, ask: Ask) -> Response:
 
 async def _add_picture(session: Session, request: Request, ask: Ask) -> Response:
     try:
-        body = await asyncio.wait_for(_body(request), SLOWEST_BODY)
+        return await asyncio.wait_for(_arrived(session, request), SLOWEST_BODY)
     except asyncio.TimeoutError:  # a client that drips would hold its connection for ever
         return JSONResponse({"error": f"the picture did not arrive within {SLOWEST_BODY:g} seconds"}, 408)
-    if body is None:
-        return JSONResponse({"error": f"a picture of at most {LARGEST_BODY >> 20} MB"}, 413)
-    return await _added(session, body)
+    except TooLarge as error:
+        return JSONResponse({"error": str(error)}, 413)
 
 
-async def _body(request: Request) -> bytes | None:
-    """Return what is sent; None where it is too much."""
-    body = bytearray()
-    with suppress(ClientDisconnect):
-        async for part in request.stream():
-            body += part
-            if len(body) > LARGEST_BODY:
-                return None
-    return bytes(body)
+async def _arrived(session: Session, request: Request) -> Response:
+    async with session.arrivals.body(request) as parts:
+        return await _added(session, lambda: b"".join(parts))
 
 
 async def _add_sample(session: Session, request: Request, ask: Ask) -> Response:
     name = request.path_params["name"]
     if name not in SAMPLES:
         return JSONResponse({"error": f"samples are {', '.join(SAMPLES)}"}, 404)
-    return await _added(session, name)
+    return await _added(session, lambda: name)
 
 
-async def _added(session: Session, source: bytes | str) -> Response:
-    key = await asyncio.to_thread(session.pictures.add, source)
+async def _added(session: Session, source: Callable[[], bytes | str]) -> Response:
+    key = await session.arrivals.read(lambda: session.pictures.add(source()))
     photograph = session.pictures[key]
     height, width = photograph.pixels.shape[:2]
     facts = {

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convscope.address import Address
 from convscope.errors import InputError
 from convscope.looking.answers import answer
+from convscope.network.axes import require_position
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations.checks import margins, per_axis
@@ -34,6 +35,8 @@ def arithmetic(network: Network, address: Address, photograph: Photograph) -> di
         )
     operation, *after = writers
     channel, (row, column) = int(address.channel), address.position
+    answers = answer(network, photograph, address.layer)
+    require_position(address, *answers.shape[1:])
     kernel, first = _kernel(network, operation, channel)
     read = answer(network, photograph, operation.inputs[0]).astype(np.float64)[first : first + len(kernel)]
     patch = _patch(read, operation, (row, column), kernel.shape[1:])
@@ -57,7 +60,7 @@ def arithmetic(network: Network, address: Address, photograph: Photograph) -> di
         "bias": shift,
         "sum": float(sums.sum() + shift),
         "steps": [step.type_name for step in after],
-        "answers": float(answer(network, photograph, address.layer)[channel, row, column]),
+        "answers": float(answers[channel, row, column]),
     }
 
 

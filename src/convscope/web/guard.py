@@ -1,7 +1,8 @@
 """Who may talk to the page: a local server can be reached from every web page that its user has open.
 
-A foreign Host is refused (DNS rebinding), a foreign Origin on everything that is not a plain GET, a request without
-the token where there is one, a body that is too large; and every answer says that the page runs nothing but its own.
+A foreign Host is refused (DNS rebinding), a foreign Origin on everything that is not a plain GET, what is asked as a
+part of another site's page, a request without the token where there is one, a body that is too large; and every answer
+says that the page runs nothing but its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 from secrets import token_hex
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -64,9 +65,8 @@ class Guard:
                 421,
                 "this server is not called by that name: use the address that convscope explore printed",
             )
-        if (scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")) and not _same_origin(
-            headers
-        ):
+        changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
+        if (changes and not _same_origin(headers)) or _is_part_of_another_page(headers):
             return 403, "another page may not use this server"
         if self.token and not self._knows_token(scope, headers):
             return 401, "open the address that convscope explore printed, with its token"
@@ -113,7 +113,7 @@ def _with_headers(send: Send, run: str, cookie: str | None) -> Send:
 
 def _host(text: str) -> str:
     """Return a Host header's name without its port, in lower case."""
-    return (urlsplit(f"//{text}").hostname or "") if text else ""
+    return _parsed(f"//{text}").hostname or ""
 
 
 def _same_origin(headers: Headers) -> bool:
@@ -122,7 +122,21 @@ def _same_origin(headers: Headers) -> bool:
     if origin is None:
         return True
     own = {headers.get("host", ""), headers.get("x-forwarded-host", "")} - {""}
-    return urlsplit(origin).netloc in own
+    return _parsed(origin).netloc in own
+
+
+def _is_part_of_another_page(headers: Headers) -> bool:
+    """Whether a browser says that another page asks for it, as a picture or a script: links and frames may be."""
+    foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return foreign and headers.get("sec-fetch-mode") not in ("navigate", "websocket")
+
+
+def _parsed(address: str) -> SplitResult:
+    """Return an address in its parts: none where it has brackets that no address has."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _asked_token(scope: MutableMapping[str, Any]) -> str | None:

@@ -78,14 +78,22 @@ def _refusal(network: Network) -> str | None:
     return None
 
 
-def _input_facts(spec: InputSpec) -> dict[str, Any]:
-    """Return the size of what the network sees, and of the `frame` whose middle that is for a picture of its shape."""
+def frame_size(spec: InputSpec) -> tuple[int, int]:
+    """Return the rows and columns of the frame in whose middle a network sees a picture of its own shape."""
     height, width = spec.size
-    frame = spec.size
     if spec.transform is None:
         with suppress(ConvscopeError):  # of other channels than a picture in color has
-            frame = spec.frame(np.zeros((height, width, 3), np.uint8)).shape[:2]
-    return {"size": [height, width], "frame": list(frame), "describe": str(spec.channel_order)}
+            height, width = spec.frame(np.zeros((height, width, 3), np.uint8)).shape[:2]
+    return height, width
+
+
+def _input_facts(spec: InputSpec) -> dict[str, Any]:
+    """Return the size of what the network sees, and of its `frame` (`frame_size`)."""
+    return {
+        "size": list(spec.size),
+        "frame": list(frame_size(spec)),
+        "describe": str(spec.channel_order),
+    }
 
 
 def _layer_facts(network: Network, layer: Layer, has_filters: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from math import isfinite
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -215,6 +216,9 @@ def _few(what: str, names: Any) -> list[str]:
 
 def _require_modest(size: Any, steps: Any) -> None:
     """InputError for a size or a number of steps that is a batch's, not a page's."""
+    for name, value in (("size", size), ("steps", steps)):
+        if value is not None and not (isinstance(value, (int, float)) and isfinite(value)):
+            raise InputError(f"{name} is a number, not {value!r}")
     if size is not None and not 16 <= int(size) <= LARGEST_SIDE:
         raise InputError(
             f"the page makes pictures of 16 to {LARGEST_SIDE} pixels a side, not {size}: use the command"

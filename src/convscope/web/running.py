@@ -20,6 +20,7 @@ HERE = "127.0.0.1"
 _OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 _STARTS_WITHIN = 20.0  # seconds
 _ENDS_WITHIN = 20.0  # on a busy machine: until then its port is taken
+LARGEST_MESSAGE = 1024 * 1024  # bytes, on a socket
 SLOWEST_HEAD = 20.0  # seconds for a request's first lines to arrive, or for a connection to ask anything
 
 
@@ -69,7 +70,13 @@ class _Impatient(H11Protocol):
 
 
 def run(
-    app: App, host: str = HERE, port: int = 0, token: str | None = None, *, proxied: bool = False
+    app: App,
+    host: str = HERE,
+    port: int = 0,
+    token: str | None = None,
+    *,
+    proxied: bool = False,
+    largest_message: int = LARGEST_MESSAGE,
 ) -> Running:
     """Serve an application behind a `Guard`, and return it once it answers.
 
@@ -87,7 +94,7 @@ def run(
         lifespan="off",
         http=_Impatient,
         ws="websockets-sansio",
-        ws_max_size=32 * 1024 * 1024,
+        ws_max_size=largest_message,  # of which a connection holds a few
         ws_per_message_deflate=not alone,  # on one machine packing takes longer than sending
         limit_concurrency=256,
         timeout_keep_alive=30,

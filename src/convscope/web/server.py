@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from convscope.atlas.manifest import AtlasManifest
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.web.app import make_app
+from convscope.web.network_facts import frame_size
 from convscope.web.recent_networks import recent_networks
-from convscope.web.running import HERE, Running, run
+from convscope.web.running import HERE, LARGEST_MESSAGE, Running, run
 from convscope.web.session import Permissions, Photographs, Session
 
 PAGES = (".html", ".css", ".js", ".json")  # of an atlas that a browser asks for
@@ -81,7 +83,14 @@ def serve(
     for picture in pictures:
         session.pictures.add(picture, pinned=True)
     session.worker.later(session.look_first)
-    return Server(session, run(make_app(session), host, port, session.permissions.token, proxied=proxied))
+    app, token = make_app(session), session.permissions.token
+    largest = max(LARGEST_MESSAGE, *(_frame_bytes(one) for one in (network, beside) if one))
+    return Server(session, run(app, host, port, token, proxied=proxied, largest_message=largest))
+
+
+def _frame_bytes(network: Network) -> int:
+    """Return the size of a camera's frame as the page sends it at most, 4 bytes a pixel."""
+    return 0 if network.input_spec is None else 4 * prod(frame_size(network.input_spec)) + 1024
 
 
 def serve_atlas(

@@ -29,6 +29,7 @@ from convscope.network.resizing import resize
 from convscope.pictures.photograph import Photograph
 from convscope.web.answer_store import AnswerStore
 from convscope.web.arithmetic import arithmetic, read_by
+from convscope.web.arrivals import Arrivals
 from convscope.web.grid import grid_message, shrunk
 from convscope.web.messages import packed
 from convscope.web.network_facts import network_facts
@@ -76,6 +77,7 @@ class Session:
     pictures: PictureStore = field(default_factory=PictureStore)
     worker: Worker = field(default_factory=Worker)
     answers: AnswerStore = field(default_factory=AnswerStore)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 

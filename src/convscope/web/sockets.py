@@ -22,6 +22,7 @@ from convscope.web.worker import Job, TooBusy
 
 VIEWER = "convscope_viewer"  # a cookie
 MOST_JOBS_OF_A_PAGE = 4  # of one page
+MOST_UNREAD = 256  # messages, and no further order is taken
 MOST_WAITING = 32  # previews on their way to a page that reads slowly
 
 
@@ -35,6 +36,7 @@ async def jobs(session: Session, socket: WebSocket) -> None:
     sender = asyncio.create_task(desk.send_to(socket))
     try:
         while True:
+            await desk.is_read()
             order = json.loads(await socket.receive_text())
             if "cancel" in order:
                 desk.cancel(str(order["cancel"]))
@@ -59,11 +61,19 @@ class _Desk:
         self._outbox: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
         # Taken by the worker itself: the queue's own length lags behind what the worker has given to the loop.
         self._room = BoundedSemaphore(MOST_WAITING)
+        self._read = asyncio.Event()
+
+    async def is_read(self) -> None:
+        """Return once the page has read what it was told: one that only gives orders would fill the memory."""
+        while self._outbox.qsize() > MOST_UNREAD:
+            self._read.clear()
+            await self._read.wait()
 
     async def send_to(self, socket: WebSocket) -> None:
         while True:
             message, is_preview = await self._outbox.get()
             await socket.send_bytes(message)
+            self._read.set()
             if is_preview:
                 self._room.release()
 
