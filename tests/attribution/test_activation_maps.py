@@ -140,6 +140,19 @@ def test_channels_before_a_head_of_convolutions_are_left_out() -> None:
     assert np.ptp(expected.numpy()) > 0.01
 
 
+def test_what_is_kept_of_one_picture_is_right_for_the_next(network: Network) -> None:
+    """The way back is cut once for a layer, a target and a size: another picture, class or size has its own map."""
+    for seed, target in ((0, 1), (1, 1), (1, 4), (2, 1)):
+        x = torch.randn(1, 3, 24, 24, generator=torch.Generator().manual_seed(seed))
+        twin = branches()
+        answers = convscope.open_network(twin, input_shape=(1, 3, 24, 24)).activations(x, joined(network))
+        answers = answers[joined(network)].clone().requires_grad_()
+        (gradients,) = torch.autograd.grad(twin.tail(answers)[0, target], answers)
+        expected = RAW["hires_cam"](answers, gradients, target).detach()
+        found = convscope.hires_cam(network, x, target, layer=joined(network)).values
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
 def test_a_linear_tail_needs_no_runs_to_ablate() -> None:
     network, picture = planted_network(), np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
     place = TargetAtLayer(target_of(network, picture, 1), "conv2")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -227,3 +228,10 @@ def test_a_palette_counts_into_the_hash() -> None:
     assert first.tobytes() == second.tobytes()
     assert open_photograph(first).sha256 == open_photograph(first.copy()).sha256
     assert open_photograph(first).sha256 != open_photograph(second).sha256
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 20, 24), (3, 20, 24), (1, 1, 8, 8)])
+def test_a_networks_input_is_not_taken_for_a_picture(shape: tuple[int, ...]) -> None:
+    tensor = torch.zeros(shape) - 40
+    assert "is no picture: what explains one answer takes it" in message_of(tensor)
+    assert "network.deprocess(tensor) is what it shows" in message_of(tensor)

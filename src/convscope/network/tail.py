@@ -5,8 +5,9 @@ Ablating a unit, clamping it or asking what it contributes changes nothing befor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from convscope.network.engine.narrowing import narrowed
 from convscope.network.engine.runner import Runner
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
+
+_RUNNERS_KEPT = 8  # of a network, each for a layer, targets and sizes
+_KEPT: WeakKeyDictionary[Network, dict[Hashable, Runner]] = WeakKeyDictionary()
 
 
 class Tail:
@@ -67,6 +71,9 @@ class Tail:
         )
         self.graph, self._outputs = narrowed(graph, channels or {}, self.targets)
         self._device, self._runners = network.device, {layer: Runner(self.graph, network.device)}
+        asked = {target: tuple(indices) for target, indices in (channels or {}).items()}
+        key = (layer, self.targets, tuple(asked.items()), tuple(shapes.items()))
+        self._differentiable = _kept_runner(network, key, Runner(self.graph, network.device))
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -92,11 +99,26 @@ class Tail:
                 name in self._of_picture and len(tensor) == 1
             )  # a constant of length 1 may be part of a shape
             beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if alone else tensor
-        answers_after = self._runners[value].run(beginnings, self.outputs)
+        for_gradient = value == self.layer and answers.requires_grad
+        runner = self._differentiable if for_gradient else self._runners[value]
+        answers_after = runner.run(beginnings, self.outputs)
         return {
             target: to_channels_first(answers_after[output]) if self._last else answers_after[output]
             for target, output in self._outputs.items()
         }
+
+
+def _kept_runner(network: Network, key: Hashable, runner: Runner) -> Runner:
+    """Return the runner of an earlier tail of the same layer, targets and sizes, which is cut already; else this one.
+
+    Only for gradients: what those run is not packed, so keeping it takes no memory.
+    """
+    kept = _KEPT.setdefault(network, {})
+    if key not in kept:
+        if len(kept) >= _RUNNERS_KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = runner
+    return kept[key]
 
 
 def operations_behind(graph: Graph, layer: str, targets: Sequence[str]) -> tuple[Operation, ...]:

@@ -257,6 +257,12 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
         bands = bands_of(values)
         notes = (f"the mean of {bands.shape[2]} bands in gray",)
         return Photograph(seen_in_gray(bands), None, _hash(values), notes, bands=bands)
+    of_torch = type(source).__module__.partition(".")[0] == "torch"
+    if of_torch and (values.ndim != 3 or values.shape[2] not in (1, 3, 4)) and values.ndim != 2:
+        raise PictureError(
+            f"a tensor of shape {values.shape} is no picture: what explains one answer takes it as its input, "
+            "and what reads pictures needs them as they are stored; network.deprocess(tensor) is what it shows"
+        )
     appearance = rgb_of_array(values, getattr(source, "profile", None))
     if values.ndim == 3 and values.shape[2] == 4:
         whole = _photograph(
