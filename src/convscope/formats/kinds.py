@@ -53,6 +53,8 @@ BY_SUFFIX: Mapping[str, FileKind] = {
 }
 """How a file's name ends, in capitals or not, to what it usually is."""
 
+SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")  # in the folder that one is
+
 
 _ABOUT = (b"\x12", b"\x1a", b"\x22", b"\x2a")  # operators, anything, tags, TensorFlow's version
 

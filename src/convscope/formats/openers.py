@@ -1,46 +1,60 @@
 """Who opens what: by the beginning of a name (``zoo:``), by a live object's package, by the kind of a file.
 
-A further format is a line in one of the three tables; of what kind a file is, its content tells (`kinds`).
+A further format is a line in one of the three tables; of what kind a file is, its content tells (`kinds`). A format is
+imported when something of it is opened: all five take longer than most networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from convscope.errors import InputError, NetworkFileError, did_you_mean, warn
 from convscope.files import broken_link, require_regular
-from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.expectations import with_preprocessing
 from convscope.formats.folders import no_network_in
 from convscope.formats.foreign import foreign_network, in_another_format
-from convscope.formats.keras.live import KERAS, open_application, open_live_keras
-from convscope.formats.keras.opening import open_keras
-from convscope.formats.kinds import BY_SUFFIX, FileKind, kind_of_content, kind_of_name
+from convscope.formats.keras import KERAS
+from convscope.formats.kinds import BY_SUFFIX, SAVED_MODELS, FileKind, kind_of_content, kind_of_name
 from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
-from convscope.formats.onnx.opening import open_onnx
 from convscope.formats.pytorch.hub_folder import index_of, is_hub_folder, only_list_in
-from convscope.formats.pytorch.libraries import RANDOM
-from convscope.formats.pytorch.opening import (
-    TIMM,
-    TORCHVISION,
-    open_checkpoint,
-    open_hub_folder,
-    open_live_module,
-    open_named,
-)
+from convscope.formats.pytorch.libraries import RANDOM, TIMM, TORCHVISION
 from convscope.formats.recognition import refuse_foreign, unknown_file
 from convscope.formats.request import Request
-from convscope.formats.tensorflow.graph_def import SAVED_MODELS
-from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
 
 Opener = Callable[[Request], NetworkParts]
 
 
+def _of(module: str, name: str) -> Opener:
+    """Return an opener whose module is imported when it opens something."""
+
+    def opener(request: Request) -> NetworkParts:
+        parts: NetworkParts = getattr(import_module(f"convscope.formats.{module}"), name)(request)
+        return parts
+
+    return opener
+
+
+open_caffe = _of("caffe.opening", "open_caffe")
+open_checkpoint, open_hub_folder, open_live_module, open_named = (
+    _of("pytorch.opening", name)
+    for name in ("open_checkpoint", "open_hub_folder", "open_live_module", "open_named")
+)
+open_keras, open_application, open_live_keras = (
+    _of("keras.opening", "open_keras"),
+    _of("keras.live", "open_application"),
+    _of("keras.live", "open_live_keras"),
+)
+open_onnx, open_tensorflow = _of("onnx.opening", "open_onnx"), _of("tensorflow.opening", "open_tensorflow")
+
+
 def _caffe_folder(request: Request) -> NetworkParts:
+    from convscope.formats.caffe.opening import find_caffe_files
+
     path, weights = find_caffe_files(request.path)
     return _open_file(replace(request, source=path, weights=request.weights or weights))
 

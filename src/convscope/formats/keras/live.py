@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import InputError, MissingPackage, NetworkFileError, did_you_mean
+from convscope.formats.keras import KERAS
 from convscope.formats.keras.configuration import read_model
 from convscope.formats.keras.layers import Dialect, saved_variables
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasModel
@@ -21,8 +22,6 @@ from convscope.formats.keras.weights import LayerPath, read_weights_of
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.origin import Origin
-
-KERAS = "keras:"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
-from convscope.formats.kinds import FileKind, kind_of_content
+from convscope.formats.kinds import SAVED_MODELS, FileKind, kind_of_content
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.parser import Parser, decoded
 from convscope.formats.protobuf.records import ByteSource, open_source
@@ -29,7 +29,6 @@ from convscope.formats.tensorflow.picture_readers import DECODERS, behind
 from convscope.formats.tensorflow.variables import VARIABLES, filled
 
 META = ".meta"
-SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
 FEW_RECORDS, MAXIMUM_RECORDS = 500_000, 5_000_000  # what any file may have, and a large one
 _BYTES_A_RECORD = 10  # a small file of a million empty nodes takes gigabytes
 _LARGEST_TEXT = 256 * 2**20
