@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.errors import UnsupportedLayer
-from convscope.formats.keras.layers.translation import Variable
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Variable
 
 Numbers = NDArray[Any]
 INT8, INT4, FLOAT8 = "int8", "int4", "float8"

@@ -23,7 +23,8 @@ from convscope.formats.keras.layers import (
     wrappers,
 )
 from convscope.formats.keras.layers.registry import LAYERS, saved_variables, translate, variables_of
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Use
+from convscope.formats.keras.variable import Numbers, Variable
 
 __all__ = [
     "LAYERS",

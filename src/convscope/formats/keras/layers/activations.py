@@ -9,8 +9,9 @@ from typing import Any
 from convscope.errors import did_you_mean
 from convscope.formats.keras.layers.functions import axes_of, camel, name_of, setting
 from convscope.formats.keras.layers.registry import keras_function, keras_layer, translate
-from convscope.formats.keras.layers.translation import CUT_HERE, Steps, Use, Variable, number
+from convscope.formats.keras.layers.translation import CUT_HERE, Steps, Use, number
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Variable
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import CallReference, KerasLayer
+from convscope.formats.keras.variable import Numbers, Variable
 from convscope.formats.operation_plan import OperationPlan
 
 _PARTS = {"query": "query_dense", "key": "key_dense", "value": "value_dense", "output": "output_dense"}

@@ -9,9 +9,10 @@ from typing import Any
 from convscope.formats.keras.layers.convolutional_lstm import film_step, variables_of_film
 from convscope.formats.keras.layers.recurrent import CELLS, roles_of, settings_of, variables_of_cell
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.layers.wrappers import inner_layer
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Variable
 from convscope.formats.operation_plan import OperationPlan
 
 _FILMS = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from convscope.formats.keras.layers.translation import Variable, numbers
+from convscope.formats.keras.layers.translation import numbers
 from convscope.formats.keras.model import Call, KerasLayer
+from convscope.formats.keras.variable import Variable
 
 _ARRAYS = ("__numpy__", "__tensor__")
 

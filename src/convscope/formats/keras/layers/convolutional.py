@@ -9,16 +9,10 @@ import numpy as np
 
 from convscope.formats.keras.layers.activations import activation
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import (
-    Dialect,
-    Numbers,
-    Steps,
-    Use,
-    Variable,
-    has_channels_last,
-)
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use, has_channels_last
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.keras.quantized import FLOAT8, LARGEST_FLOAT8, mode_of, rounds_inputs
+from convscope.formats.keras.variable import Numbers, Variable
 from convscope.formats.operation_plan import OperationPlan
 
 

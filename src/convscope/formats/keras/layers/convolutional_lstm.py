@@ -5,8 +5,9 @@ from __future__ import annotations
 from convscope.formats.keras.layers.convolutional import filters_first, padding_of
 from convscope.formats.keras.layers.recurrent import activation_name, roles_of
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Variable
 from convscope.formats.operation_plan import OperationPlan
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable, numbers
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use, numbers
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Numbers, Variable
 from convscope.formats.operation_plan import OperationPlan
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import KerasLayer, snake_case
+from convscope.formats.keras.variable import Variable
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations.keras_recurrent import ACTIVATIONS
 

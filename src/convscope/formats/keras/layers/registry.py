@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.keras.layers.constants import constant_variables
-from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.layers.unread import require_all_read, with_settings_remembered
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.keras.quantized import is_readable, require_readable
+from convscope.formats.keras.variable import Variable
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
 

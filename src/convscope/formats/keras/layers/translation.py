@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.keras.model import Call, KerasLayer
+from convscope.formats.keras.variable import Numbers
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.graph import CHANNELS_LAST
 from convscope.network.parameters import Shape
-
-Numbers = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -89,21 +87,6 @@ def has_channels_last(layer: KerasLayer, dialect: Dialect) -> bool:
     """Whether a layer has the channels on the last axis: as it says itself, else as the model has them."""
     order = layer.config.get("data_format")
     return dialect.channels_last if order in (None, "default") else order == "channels_last"
-
-
-@dataclass(frozen=True)
-class Variable:
-    """Something a layer has learned, by Keras's name for it.
-
-    `arrange` turns Keras's order of its axes into that of the operation. One with a `value` is stated by the layer's
-    configuration, and no file has it. `group` is the part of the layer it is kept in, where a layer has parts.
-    """
-
-    name: str
-    arrange: Callable[[Numbers], Numbers] = np.asarray
-    is_trained: bool = True
-    value: Numbers | None = None
-    group: str = ""
 
 
 Steps = Sequence[OperationPlan]

@@ -7,8 +7,9 @@ from typing import Any
 from convscope.formats.keras.layers.activations import activation
 from convscope.formats.keras.layers.convolutional import filters_first, padding_of
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Numbers, Variable
 from convscope.formats.operation_plan import OperationPlan
 
 

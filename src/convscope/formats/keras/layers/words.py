@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Variable
 
 
 def _table(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from convscope.formats.keras.layers.registry import LAYERS, keras_layer, translate
-from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.variable import Variable
 from convscope.formats.operation_plan import OperationPlan
 
 
