@@ -7,9 +7,9 @@
 
 Sizes: the losses, without weights, of a picture halfway between content and style (their mean) at 256, 512 and 1024
 pixels, and how strong content's gradient is beside style's; once as they are, once in units. Grids: what share of the
-finest details repeats every 2, 4 or 8 pixels, beyond chance. VGG16 has random weights. Weights: the default beside what
-it was before, as commands make it: what is left of the style's and the content's distance, and how the edges' strengths
-correlate with the content's.
+finest details repeats every 2, 4 or 8 pixels, beyond chance. VGG16 has random weights. Weights: the default (moments)
+beside what it was before (Gram matrices), as commands make it: what is left of the style's and the content's distance,
+and how the edges' strengths correlate with the content's. The style's distance is counted in moments in both.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from convscope.formats.caffe.text import write_text
 from convscope.network.network import Network
 from convscope.pictures.picture_tensor import picture_tensor, resized
 from convscope.styling.loss_units import units
+from convscope.styling.losses import GramLoss
 from convscope.styling.options import StyleOptions
 from convscope.styling.settings import Scales, StyleSettings
-from convscope.styling.style_transfer import transfer_of
+from convscope.styling.style_transfer import StyleTransfer, transfer_of
 from convscope.styling.targets import Style, targets_of, weighted
 
 PICTURES = DATA.parent / "pictures"
@@ -47,14 +48,14 @@ POOLINGS, EDGES = ("as it is", "average"), ("zeros", "reflect")
 
 
 def networks(names: Iterable[str], folder: Path) -> Iterator[tuple[str, Network]]:
-    """Yield networks by name: the built-in one, and those of the other benchmarks."""
+    """Yield networks by name: those of the other benchmarks, and whatever else opens (builtin, a file)."""
     files = {"GoogLeNet": "bvlc_googlenet", "SqueezeNet": "squeezenet_v1.1"}
     for name in names:
         if name == "VGG16":
             (folder / "VGG16.prototxt").write_text(write_text(vgg16()))
             yield name, convscope.open_network(folder / "VGG16.prototxt")
         else:
-            yield name, convscope.open_network(name if name == "builtin" else DATA / files[name])
+            yield name, convscope.open_network(DATA / files[name] if name in files else name)
 
 
 def picture(name: str, size: int | None = None) -> Tensor:
@@ -123,30 +124,37 @@ def grids(chosen: Iterable[tuple[str, Network]], pixels: int, steps: int, keep: 
 
 
 def weights(chosen: Iterable[tuple[str, Network]], pixels: int, keep: Path | None) -> None:
-    print("| network | style, smoothness | processor | style left | content left | edges | every 8 pixels |")
+    print("| network | style's loss | processor | style left | content left | edges | every 8 pixels |")
     print("|---|---|---|---|---|---|---|")
-    for (name, network), (style, smoothness) in product(chosen, ((1.0, 2.0), (4.0, 0.5))):
+    before = {"style": GramLoss("positions", "share"), "style_weight": 4.0}
+    for (name, network), (loss, changes) in product(chosen, (("Gram", before), ("moments", {}))):
         made = transfer_of(
-            network,
-            PICTURES / "tubingen.jpg",
-            str(PICTURES / "starry_night_google.jpg"),
-            size=pixels,
-            style_weight=style,
-            smoothness_weight=smoothness,
+            network, PICTURES / "tubingen.jpg", str(PICTURES / "starry_night_google.jpg"), size=pixels
         )
+        settings = made.restyling.settings
+        made = replace(made, restyling=replace(made.restyling, settings=replace(settings, **changes)))
         started = time.process_time()
         *_, last = made.steps()
         seconds, painted = time.process_time() - started, last.picture()
         if keep is not None:
-            made.picture(last).save(keep / f"{name}_{style:g}_{smoothness:g}.png")
+            made.picture(last).save(keep / f"{Path(name).stem}_{loss}.png")
         edges = torch.corrcoef(
             torch.stack([edge_strengths(painted), edge_strengths(made.restyling.content)])
         )[0, 1]
-        left = f"{last.losses['style'] / style:.3f} | {last.losses['content']:.3f}"
-        print(
-            f"| {name} | {style:g}, {smoothness:g} | {seconds:.0f} s | {left} | {edges:.2f} | {grid(painted, 8):.1%} |",
-            flush=True,
-        )
+        content, style = left(network, made, settings, painted)
+        shares = f"{style:.3f} | {content:.3f} | {edges:.2f} | {grid(painted, 8):.1%}"
+        print(f"| {Path(name).stem} | {loss} | {seconds:.0f} s | {shares} |", flush=True)
+
+
+def left(network: Network, made: StyleTransfer, settings: StyleSettings, painted: Tensor) -> list[float]:
+    """Return a painted picture's content and style losses in units, under the default's own kind of loss."""
+    content = made.restyling.content
+    styles = [
+        replace(style, picture=within(style.picture, max(content.shape[2:])))
+        for style in made.restyling.styles
+    ]
+    losses = targets_of(network, content, styles, settings).losses(settings.values(painted))
+    return [float(losses[name]) / getattr(settings, f"{name}_weight") for name in ("content", "style")]
 
 
 def edge_strengths(pixels: Tensor) -> Tensor:

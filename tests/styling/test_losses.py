@@ -8,6 +8,7 @@ from torch.autograd import gradcheck
 
 from convscope.styling.losses import (
     GramLoss,
+    MomentsLoss,
     WassersteinLoss,
     gram_matrix,
     half_square_of_shares,
@@ -65,6 +66,20 @@ def test_gram_losses(loss, formula) -> None:
     assert np.allclose(loss.distance(found, wanted, 1000).numpy(), formula((found - wanted).numpy()))
 
 
+def test_moments_are_half_the_means_and_half_the_covariances() -> None:
+    loss, far = MomentsLoss(), 100.0  # where the means are all that a Gram matrix sees
+    found, wanted = FOUND + far, WANTED + far
+    distance = loss.distance(loss.describe(found), loss.target(loss.describe(wanted)), 0)
+    for index in range(2):
+        ours, theirs = found[index].flatten(1).numpy(), wanted[index].flatten(1).numpy()
+        kinds = ((ours.mean(1), theirs.mean(1)), (np.cov(ours, bias=True), np.cov(theirs, bias=True)))
+        shares = [((a - b) ** 2).sum() / ((a**2).sum() + (b**2).sum()) for a, b in kinds]
+        assert float(distance[index]) == pytest.approx(sum(shares) / 2, rel=1e-9)
+    gram = GramLoss("positions", "share")
+    assert float(gram.distance(gram.describe(found), gram.describe(wanted), 0).max()) < 1e-3
+    assert float(distance.min()) > 0.05
+
+
 def test_wasserstein_is_the_distance_of_the_two_normal_distributions() -> None:
     loss = WassersteinLoss(epsilon=0)
     found = loss.distance(loss.describe(FOUND), loss.target(loss.describe(WANTED)), 0)
@@ -95,6 +110,7 @@ def test_wasserstein_with_more_channels_than_positions_is_none_of_itself() -> No
         GramLoss("positions", "share"),
         GramLoss("nothing", "keras"),
         GramLoss("volume", "sum"),
+        MomentsLoss(),
         WassersteinLoss(),
     ],
     ids=repr,
@@ -107,7 +123,13 @@ def test_gradients_by_differences(loss) -> None:
 
 @pytest.mark.parametrize(
     "loss",
-    [GramLoss(), GramLoss("positions", "share"), GramLoss("nothing", "sum"), WassersteinLoss()],
+    [
+        GramLoss(),
+        GramLoss("positions", "share"),
+        GramLoss("nothing", "sum"),
+        MomentsLoss(),
+        WassersteinLoss(),
+    ],
     ids=repr,
 )
 def test_gradients_of_a_region_by_differences(loss) -> None:

@@ -15,6 +15,7 @@ from convscope.optimization.regularizers import NeighborDifference, TotalVariati
 from convscope.pictures.photograph import read_picture
 from convscope.styling.losses import (
     GramLoss,
+    MomentsLoss,
     WassersteinLoss,
     half_square_of_shares,
     mean_square,
@@ -42,10 +43,10 @@ TABLE = {
     "default": {
         "content_layers": {"conv4_2": 1.0},
         "style_layers": FIFTHS,
-        "style": GramLoss("positions", "share"),
+        "style": MomentsLoss(),
         "smoothness": NeighborDifference(1.0),
         "content_weight": 1.0,
-        "style_weight": 4.0,
+        "style_weight": 2.0,
         "smoothness_weight": 0.5,
         "optimizer": Adam((0.9, 0.99)),
         "rate": 0.02,

@@ -10,7 +10,7 @@ from convscope import open_network
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.regularizers import TotalVariation
-from convscope.styling.losses import GramLoss, WassersteinLoss, sum_of_squares
+from convscope.styling.losses import GramLoss, MomentsLoss, StyleLoss, WassersteinLoss, sum_of_squares
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import Style, targets_of
 from convscope.styling.tiling import described, part_of_sums, shares, tiled_targets_of
@@ -41,7 +41,7 @@ def _require_equal(network: Network, settings: StyleSettings, styles: list[Style
 
 
 @pytest.mark.parametrize("style", [GramLoss(), GramLoss("nothing", "sum"), WassersteinLoss()])
-def test_tiles_are_exact(builtin: Network, style: GramLoss | WassersteinLoss) -> None:
+def test_tiles_are_exact(builtin: Network, style: StyleLoss) -> None:
     settings = StyleSettings({"mixed3a": 1.0}, LAYERS, style=style, smoothness=TotalVariation(1e-3))
     _require_equal(builtin, settings, [Style(_noise(1, 3, 187, 150, seed=2) ** 2)], 64)
 
@@ -50,7 +50,7 @@ def test_units_are_those_of_the_whole(builtin: Network) -> None:
     settings = StyleSettings(
         {"mixed3a": 1.0},
         LAYERS,
-        style=GramLoss("positions", "share"),
+        style=MomentsLoss(),
         smoothness=TotalVariation(1.0),
         smoothness_weight=0.1,
         in_units=True,
@@ -60,7 +60,7 @@ def test_units_are_those_of_the_whole(builtin: Network) -> None:
 
 
 @pytest.mark.parametrize("style", [GramLoss("nothing", "sum"), WassersteinLoss()])
-def test_regions_and_masks_are_exact(builtin: Network, style: GramLoss | WassersteinLoss) -> None:
+def test_regions_and_masks_are_exact(builtin: Network, style: StyleLoss) -> None:
     left = torch.zeros(1, 1, 200, 231)
     left[..., :101] = 1
     styles = [
@@ -72,7 +72,7 @@ def test_regions_and_masks_are_exact(builtin: Network, style: GramLoss | Wassers
 
 
 @pytest.mark.parametrize("style", [GramLoss(), WassersteinLoss()])
-def test_tiles_are_exact_with_rounding_up(shared_data: Path, style: GramLoss | WassersteinLoss) -> None:
+def test_tiles_are_exact_with_rounding_up(shared_data: Path, style: StyleLoss) -> None:
     network = open_network(shared_data / "caffe" / "bvlc_googlenet")
     settings = StyleSettings({"inception_3b/output": 1.0}, GOOGLENET, style=style, white=255.0)
     _require_equal(network, settings, [Style(_noise(1, 3, 150, 187, seed=2) ** 2)], 64)
@@ -80,7 +80,7 @@ def test_tiles_are_exact_with_rounding_up(shared_data: Path, style: GramLoss | W
 
 def test_sums_of_parts_are_the_whole() -> None:
     value, region = _noise(1, 5, 12, 9, seed=0) + 3, _noise(1, 1, 12, 9, seed=1)
-    for style in (GramLoss(), GramLoss("positions"), GramLoss("nothing"), WassersteinLoss()):
+    for style in (GramLoss(), GramLoss("positions"), GramLoss("nothing"), MomentsLoss(), WassersteinLoss()):
         share = shares(style, region)
         parts = [
             part_of_sums(style, value[:, :, rows], share[:, :, rows]) for rows in (slice(5), slice(5, 12))

@@ -96,8 +96,45 @@ class GramLoss:
             case "keras":
                 return squares.sum(1) / (4 * 9 * pixels**2)
             case "share":
-                both = description.square().flatten(1).sum(1) + target.square().flatten(1).sum(1)
-                return squares.sum(1) / both.clamp_min(torch.finfo(both.dtype).tiny)
+                return _share(description, target)
+
+
+def means_and_covariances(value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the mean (first row) and the covariance (the others) of answers (N, C, H, W): (N, C + 1, C).
+
+    `mask` (1, 1, H, W) in 0..1 counts positions in part, or not at all.
+    """
+    if mask is None:
+        mean = value.mean((2, 3), keepdim=True)
+        return torch.cat([mean[:, :, :, 0].mT, products(value - mean) / value[0, 0].numel()], 1)
+    share = mask.to(value)
+    share = share / share.sum().clamp_min(1e-12)
+    mean = (value * share).sum((2, 3), keepdim=True)
+    return torch.cat([mean[:, :, :, 0].mT, products((value - mean) * share.sqrt())], 1)
+
+
+@dataclass(frozen=True)
+class MomentsLoss:
+    """The distance of two means and of two covariances, each as a share of both pictures' squares: from 0 to 1.
+
+    A Gram matrix is the covariance plus what the means alone make of it. Where answers lie far from 0, as a residual
+    network's do, which adds up one block's after the other, the means are nearly all of it, and how the answers vary
+    together, which is strokes and whirls, hardly counts. Apart, each counts half. Means and covariances as a style are
+    Li et al., *Demystifying neural style transfer* (2017), and Sun and Saenko, *Deep CORAL* (2016).
+    """
+
+    def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the mean (first row) and the covariance (the others) of the features: (N, C + 1, C)."""
+        return means_and_covariances(value, mask)
+
+    def target(self, description: Tensor) -> Tensor:
+        """Return what a style's description is compared by: itself."""
+        return description
+
+    def distance(self, description: Tensor, target: Tensor, pixels: int) -> Tensor:
+        """Return how far a description is from a target, (N,): half its means, half its covariances."""
+        means = _share(description[:, :1], target[:, :1])
+        return (means + _share(description[:, 1:], target[:, 1:])) / 2
 
 
 @dataclass(frozen=True)
@@ -112,10 +149,7 @@ class WassersteinLoss:
 
     def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the mean (first row) and the covariance (the others) of the features: (N, C + 1, C)."""
-        share = torch.ones_like(value[:1, :1]) if mask is None else mask.to(value)
-        share = share / share.sum().clamp_min(1e-12)
-        mean = (value * share).sum((2, 3), keepdim=True)
-        return torch.cat([mean[:, :, :, 0].mT, products((value - mean) * share.sqrt())], 1)
+        return means_and_covariances(value, mask)
 
     def target(self, description: Tensor) -> Tensor:
         """Return mean, covariance and the covariance's root, (N, 2C + 1, C) in float64: what a style is compared by."""
@@ -144,4 +178,11 @@ class WassersteinLoss:
         return covariance + self.epsilon * torch.eye(covariance.shape[-1]).to(covariance)
 
 
-StyleLoss: TypeAlias = GramLoss | WassersteinLoss
+def _share(description: Tensor, target: Tensor) -> Tensor:
+    """Return the sum of squared differences by that of both's squares, (N,): from 0 to 1."""
+    squares = (description - target).square().flatten(1).sum(1)
+    both = description.square().flatten(1).sum(1) + target.square().flatten(1).sum(1)
+    return squares / both.clamp_min(torch.finfo(both.dtype).tiny)
+
+
+StyleLoss: TypeAlias = GramLoss | MomentsLoss | WassersteinLoss

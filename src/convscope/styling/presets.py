@@ -19,6 +19,7 @@ from convscope.pictures.resizing import Size
 from convscope.styling.layers import vgg_layers
 from convscope.styling.losses import (
     GramLoss,
+    MomentsLoss,
     WassersteinLoss,
     half_square_of_shares,
     sum_of_squares,
@@ -97,10 +98,10 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
             StyleSettings(
                 _each(1.0, ("conv4_2",)),
                 _each(0.2),
-                style=GramLoss("positions", "share"),
+                style=MomentsLoss(),
                 smoothness=NeighborDifference(1.0),
                 content_weight=1.0,
-                style_weight=4.0,
+                style_weight=2.0,
                 smoothness_weight=0.5,
                 optimizer=Adam((0.9, 0.99)),
                 rate=0.02,
