@@ -30,7 +30,7 @@ PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sy
 # Photographs of a browser's window, and what matplotlib drew by itself.
 WITHOUT_RECIPE = {"report.png", "report-dark.png", "report-dreams.png"}
 WITHOUT_RECIPE |= {"loss.png", "vis_square.png", "seen.png", "gradient.png"}
-WITHOUT_RECIPE |= {"style-weights.jpg"}  # six pictures
+WITHOUT_RECIPE |= {"style-losses.jpg"}  # eight pictures
 # Pages, photographed:
 WITHOUT_RECIPE |= {
     "atlas.webp",

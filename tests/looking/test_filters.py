@@ -164,11 +164,22 @@ def test_layers_without_filters_say_which_have() -> None:
         filters(network, "conv1:8")
 
 
-def test_a_photograph_scaled_on_its_way_is_still_in_color() -> None:
-    scale = Operation("power", "scale", "Power", ("data",), ("scaled",), attributes={"scale": 0.5})
+@pytest.mark.parametrize(
+    ("kind", "shape", "attributes"),
+    [
+        ("power", (1, 3, 8, 8), {"scale": 0.5}),
+        ("pad", (1, 3, 8, 8), {"padding": (3, 3, 3, 3)}),
+        ("permute", (1, 8, 8, 3), {"order": (0, 3, 1, 2)}),
+    ],
+)
+def test_a_photograph_changed_on_its_way_is_still_in_color(
+    kind: str, shape: tuple[int, ...], attributes: dict[str, Any]
+) -> None:
+    """Behind a border, and where a network turns its axes (TensorFlow's in ONNX), filters were rows of three grays."""
+    scale = Operation(kind, "scale", kind, ("data",), ("scaled",), attributes=attributes)
     convolution = Operation("convolution", "conv", "Convolution", ("scaled",), ("conv",), {"weight": "w"})
     parameters = Parameters({"w": (2, 3, 3, 3)}, {"w": torch.randn(2, 3, 3, 3)}.__getitem__)
-    graph = Graph("scaled", {"data": (1, 3, 8, 8)}, (scale, convolution), ("conv",), parameters)
+    graph = Graph("scaled", {"data": shape}, (scale, convolution), ("conv",), parameters)
     assert read_filters(Network(graph, input_spec=InputSpec((8, 8))), "conv").color
 
 

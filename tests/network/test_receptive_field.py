@@ -10,9 +10,10 @@ from torch import nn
 from convscope import open_network
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
-from convscope.network.graph import Operation
+from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 from convscope.network.operations.resizing import Coordinates, Nearest, resize
+from convscope.network.parameters import Parameters
 from convscope.network.receptive_field import receptive_fields
 from convscope.network.resized_window import resized_window
 from convscope.optimization.tiling import tiling
@@ -61,6 +62,37 @@ def test_the_field_is_where_the_gradient_is(name: str) -> None:
     top, left, bottom, right = field.box(row, column)
     found = (*seen.min(0).values.tolist(), *(seen.max(0).values + 1).tolist())
     assert (top, left, bottom, right) == found
+
+
+@pytest.mark.parametrize(
+    "border", [{"padding": (0, 0, 2, 1, 0, 0, 0, 3), "axis": 0}, {"padding": (1, 3, 2, 0)}, None]
+)
+def test_a_border_of_its_own_moves_what_is_seen(border: dict[str, Any] | None) -> None:
+    """ONNX pads all four axes: its border was left out; and one worked out of a size was the whole picture's."""
+    torch.manual_seed(0)
+    live = Operation("shape_of", "sizes", "Shape", ("data",), ("sizes",))
+    less = Operation("add", "border", "Add", ("sizes", "few"), ("border",))
+    few = Operation("tensor", "few", "Constant", (), ("few",), attributes={"values": (-1, -1, -7, -8)})
+    both = Operation(
+        "concat", "borders", "Concat", ("border", "border"), ("borders",), attributes={"axis": 0}
+    )
+    pad = Operation("pad", "pad", "Pad", ("data", "borders"), ("pad",), attributes={"axis": 0})
+    steps = (live, few, less, both, pad)
+    if border is not None:
+        steps = (Operation("pad", "pad", "Pad", ("data",), ("pad",), attributes=border),)
+    convolution = Operation("convolution", "conv", "Conv", ("pad",), ("conv",), {"weight": "w"})
+    parameters = Parameters({"w": (1, 1, 5, 3)}, {"w": torch.rand(1, 1, 5, 3) + 1}.__getitem__)
+    graph = Graph("bordered", {"data": (1, 1, 9, 11)}, (*steps, convolution), ("conv",), parameters)
+    network = Network(graph, input_spec=None)
+    field = receptive_fields(graph, network.shapes)["conv"]
+    assert tuple(field.size) == ((9, 9) if border is None else (5, 3)), "no more than the border is wide"
+    for row, column in ((0, 1), (3, 4)):
+        seen = network.gradient(torch.rand(1, 1, 9, 11), f"conv:0@{row},{column}")[0, 0].nonzero()
+        found = (*seen.min(0).values.tolist(), *(seen.max(0).values + 1).tolist())
+        box = field.box(row, column)
+        clipped = (max(0, box[0]), max(0, box[1]), min(9, box[2]), min(11, box[3]))
+        inside = clipped[0] <= found[0] and clipped[1] <= found[1] and clipped[2:] >= found[2:]
+        assert inside if border is None else found == clipped
 
 
 def _upsample(mode: str, **how: Any) -> nn.Module:

@@ -238,16 +238,21 @@ def _common_layout(network: Network, operation: Operation, weight: Tensor) -> Te
 
 
 def _reads_colors(network: Network, value: str) -> bool:
-    """Tell whether a value is the picture, perhaps scaled or shifted channel by channel on its way."""
-    spec, shapes = network.input_spec, network.shapes
+    """Tell whether a value is the picture, perhaps scaled or shifted channel by channel on its way.
+
+    Its axes may be in another order since, and it may have a border or another size: it has three channels all along.
+    """
+    spec, picture = network.input_spec, next(iter(network.graph.inputs))
     if spec is None or spec.channels != 3:
         return False
     while (producer := network.graph.producers.get(value)) is not None:
-        before = producer.inputs[0] if producer.inputs else ""
-        if kind_of(producer.kind).part == "filters" or shapes.get(before) != shapes[value]:
+        if kind_of(producer.kind).part == "filters" or not producer.inputs:
             return False
-        value = before
-    return value == next(iter(network.graph.inputs))
+        value = producer.inputs[0]
+        shape = network.shapes.get(value)
+        if shape is None or len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            return False
+    return value == picture
 
 
 def _no_filters(network: Network, layer: str) -> str:

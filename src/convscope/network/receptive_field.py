@@ -124,7 +124,7 @@ def _seen(
         live = dict(zip(roles[::-1], operation.inputs[::-1], strict=False)).get("weight", "")
     if kind.sees == "first":
         read = [] if first is None else [first]
-    if not read:
+    if not read or kind.from_shapes:  # what is worked out of a size (how wide a border is) sees no pixel
         return None
     if not gates and operation.kind != "concat":  # there, what is the same everywhere has channels of its own
         read = [one for one in read if all(first.slope for first, _ in one)] or read
@@ -134,11 +134,12 @@ def _seen(
         return together
     if rule := kind.window:
         weight = parameters.get(operation.parameters.get("weight", ""), ()) or shapes.get(live) or ()
-        return _seen_through(
-            together,
-            before[2:],
-            rule(_with_numeric_padding(operation.attributes, weight, before[2:]), weight),
-        )
+        if operation.kind == "pad" and len(operation.inputs) > 1:
+            return _seen_through(together, before[2:], _border_window(before, shape))
+        attributes = operation.attributes
+        if operation.kind != "pad":  # whose border may have other axes
+            attributes = _with_numeric_padding(attributes, weight, before[2:])
+        return _seen_through(together, before[2:], rule(attributes, weight))
     if operation.kind == "dense" and len(shape) == 4 and shape[2:] == before[2:]:
         return together  # at each position by itself
     if len(shape) == 4 and (window := resized_window(operation, before[2:], shape[2:])):
@@ -147,6 +148,13 @@ def _seen(
         extent = (Fraction(before[2]), Fraction(before[3]))
         return _seen_through(together, before[2:], (extent, pair(0), pair(0)))
     return together
+
+
+def _border_window(before: Shape, after: Shape) -> Window:
+    """Return what each position may see behind a border whose widths are worked out as the network runs."""
+    rows, columns = (Fraction(after[axis] - before[axis]) for axis in (2, 3))
+    none = Fraction(0)
+    return (1 + abs(rows), 1 + abs(columns)), pair(1), (max(rows, none), max(columns, none))
 
 
 def _with_numeric_padding(attributes: Mapping[str, Any], weight: Shape, sizes: Shape) -> Mapping[str, Any]:

@@ -53,10 +53,10 @@ def pooling_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
 
 
 def margin_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    """How much before the rows and the columns: the last two axes of those that are padded."""
-    padding = tuple(attributes.get("padding", ())) or (0, 0)
-    before = padding[: len(padding) // 2][-2:]
-    return pair(1), pair(1), (Fraction(before[0]), Fraction(before[-1]))
+    """How much before the rows and the columns, wherever the axes that have a margin begin."""
+    padding, axis = tuple(attributes.get("padding", ())), int(attributes.get("axis", 2)) % 4
+    margins = (*(0,) * axis, *padding[: len(padding) // 2], *(0,) * 4)
+    return pair(1), pair(1), (Fraction(margins[2]), Fraction(margins[3]))
 
 
 def within_channel_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
