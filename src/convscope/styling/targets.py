@@ -176,8 +176,8 @@ def require_maps(name: str, value: Tensor, picture: Tensor, what: str) -> None:
     height, width = picture.shape[2:]
     if value.dim() != 4 or value.shape[2] * value.shape[3] < 2:
         raise InputError(
-            f"{name} has no maps for a picture of {height} x {width} pixels, only {tuple(value.shape)}: use a "
-            "larger size, or an earlier layer"
+            f"{name} has no maps for the {what} picture of {height} x {width} pixels, only {tuple(value.shape)}: use "
+            f"a larger {'size' if what == 'content' else 'picture'}, or an earlier layer"
         )
     if not bool(value.isfinite().all()):
         raise InputError(
