@@ -1,10 +1,13 @@
 """The plot of a fully-connected layer: its words are its numbers."""
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
 from convscope.errors import InputError
 from convscope.looking.values import values
+from convscope.presentation.style import theme_named
+from convscope.presentation.value_plots import values_and_histogram
 from planted import plain_picture, planted_network
 
 
@@ -39,3 +42,14 @@ def test_what_cannot_be_plotted_is_answered() -> None:
         values(planted_network(), plain_picture(), "conv1:0@1,1")
     with pytest.raises(InputError, match="between 1 and 10000"):
         values(planted_network(), plain_picture(), "scores", bins=0)
+
+
+@pytest.mark.parametrize("positive", [[0.176], [3.0, 3.0, 3.0], [1e-9, 0.4]])
+def test_the_histogram_has_a_bar_for_every_value(positive: list[float]) -> None:
+    """Of numbers that are all alike the bins reached past the axis, and nothing was drawn."""
+    picture = values_and_histogram(np.array([*positive, -0.2, -0.01]), bins=20)
+    below = picture.array[round(picture.array.shape[0] * 0.62) :]
+    accent = np.all(below == np.array(bytearray.fromhex(theme_named("light").accent.lstrip("#"))), axis=-1)
+    columns = np.flatnonzero(accent.any(axis=0))
+    bars = 1 + np.count_nonzero(np.diff(columns) > 1)
+    assert (len(columns) > 0, bars) == (True, len(set(positive)))

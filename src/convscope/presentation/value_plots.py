@@ -91,7 +91,7 @@ def values_and_histogram(
             f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
         )
         if len(positive):
-            below.hist(positive, bins=bins, color=colors.accent)
+            below.hist(positive, bins=bins, range=(0, positive.max()), color=colors.accent)  # of the axis
             below.set_xlim(0, positive.max())
         below.set_xlabel("positive values")
         below.set_ylabel("how many")
