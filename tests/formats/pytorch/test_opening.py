@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -157,6 +159,24 @@ def _own_class(module: nn.Sequential) -> None:
 
 def _holds_itself(module: nn.Sequential) -> None:
     module[0]._modules["self"] = module
+
+
+class _OldPickler(pickle.Pickler):
+    """Pickles parameters as PyTorch did before 0.4: their class, their tensor, then what gradients need."""
+
+    def reducer_override(self, kept: object) -> Any:
+        if isinstance(kept, nn.Parameter):
+            return nn.Parameter, (kept.detach(),), (True, False, None)
+        return NotImplemented
+
+
+def test_a_module_that_was_saved_whole_long_ago_gives_its_weights(module: Small, tmp_path: Path) -> None:
+    """They were passed over, and with them the file: it was said to hold none."""
+    old = SimpleNamespace(__name__="pickle", Pickler=_OldPickler, dump=pickle.dump)
+    saved = {"epoch": 50, "model": module}
+    torch.save(saved, tmp_path / "old.pth", pickle_module=old, _use_new_zipfile_serialization=False)
+    with pytest.warns(ConvscopeWarning, match="its 'model' are the weights, left aside: epoch"):
+        assert_opens(tmp_path / "old.pth", module)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

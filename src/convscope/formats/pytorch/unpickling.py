@@ -135,6 +135,15 @@ class DataType(Placeholder):
         return letters if letters in _LETTERS and order in ("<", "|", b"<", b"|") else None
 
 
+class OldParameter(Placeholder):
+    """A parameter as PyTorch pickled it before 0.4, of a whole module: its tensor, then what gradients need."""
+
+    name = "torch.nn.parameter.Parameter"
+
+    def __init__(self, data: Any = None, *_: Any) -> None:
+        self.data = data
+
+
 def weights_in(content: Any) -> dict[str, Tensor]:
     """Return the named tensors of a mapping or of a whole module's placeholder; none of anything else."""
     if isinstance(content, Placeholder):
@@ -144,6 +153,7 @@ def weights_in(content: Any) -> dict[str, Tensor]:
 
 def _tensors(content: dict[Any, Any]) -> dict[str, Tensor]:
     """Return what has numbers, by name; arrays where a mapping is made of them, not where one lies beside tensors."""
+    content = {key: _bare(item) for key, item in content.items()}
     counts = [sum(isinstance(item, kind) for item in content.values()) for kind in (Tensor, Array)]
     arrays = not counts[0] and 2 * counts[1] > len(content)
     tensors = {
@@ -165,11 +175,15 @@ def _of_module(module: Placeholder, prefix: str = "", depth: int = 0) -> Iterato
         raise QuantizedModule(f"{prefix.rstrip('.')!r} is {module.name}")
     for kept in ("_parameters", "_buffers"):
         for name, value in _plain(state.get(kept)).items():
-            if isinstance(value, Tensor):
-                yield f"{prefix}{name}", value
+            if isinstance(tensor := _bare(value), Tensor):
+                yield f"{prefix}{name}", tensor
     for name, inner in _plain(state.get("_modules")).items():
         if isinstance(inner, Placeholder) and depth < 100:  # a module may be made to hold itself
             yield from _of_module(inner, f"{prefix}{name}.", depth + 1)
+
+
+def _bare(value: Any) -> Any:
+    return value.data if isinstance(value, OldParameter) else value
 
 
 def _plain(held: Any) -> dict[Any, Any]:
@@ -246,6 +260,8 @@ _CONTAINERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "Counter"): _dictionary,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _array for core in ("core", "_core")},
     ("numpy", "ndarray"): Array,
+    ("torch.nn.parameter", "Parameter"): OldParameter,
+    ("torch.autograd.variable", "Variable"): OldParameter,
     ("numpy", "dtype"): DataType,
     **{(module, kind.__name__): kind for module in ("builtins", "__builtin__") for kind in (set, list, dict)},
 }
