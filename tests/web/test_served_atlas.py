@@ -1,9 +1,14 @@
 """An atlas that is served: its page works without any network, and nothing else of its folder is to be had."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 import requests
@@ -51,6 +56,53 @@ def test_its_files_are_served_and_nothing_else(served: Running, atlas: Path) -> 
     )
     assert [requests.get(served.address + path, timeout=60).status_code for path in hidden] == [404] * 4
     assert requests.get(served.address, headers={"Host": "evil.example"}, timeout=60).status_code == 421
+
+
+def test_links_that_lead_out_of_it_are_not_followed(atlas: Path, tmp_path: Path) -> None:
+    own = tmp_path / "atlas"
+    shutil.copytree(atlas, own)
+    (tmp_path / "secret").mkdir()
+    for name in ("secret.json", "secret/secret.json"):
+        (tmp_path / name).write_text("secret")
+    for name, to in (("a.json", "secret.json"), ("links", "secret"), ("sheets/a.json", "secret.json")):
+        (own / name).symlink_to(tmp_path / to)
+    running = serve_atlas(own)
+    try:
+        paths = ("a.json", "links/secret.json", "sheets/a.json")
+        assert [requests.get(running.address + path, timeout=60).status_code for path in paths] == [404] * 3
+        assert requests.get(f"{running.address}atlas.json", timeout=60).status_code == 200
+    finally:
+        running.stop()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_its_page_works_from_any_file_server_below_a_path(atlas: Path) -> None:
+    files = partial(Silent, directory=str(atlas.parent.parent))
+    server, wrong = ThreadingHTTPServer(("127.0.0.1", 0), files), list[str]()
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with launched() as browser:
+            page = browser.new_page()
+            page.on("response", lambda answer: wrong.append(answer.url) if answer.status >= 400 else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            below = f"{atlas.parent.name}/{atlas.name}"
+            page.goto(f"http://127.0.0.1:{server.server_port}/{below}/#/conv2:1")
+            page.locator("#unit h2", has_text="conv2:1").wait_for()
+            painted = "() => [...document.querySelectorAll('#unit img')].some((one) => one.naturalWidth > 0)"
+            sheet = (
+                "() => performance.getEntriesByType('resource').some(({ name }) => name.includes('/sheets/'))"
+            )
+            page.wait_for_function(f"() => ({painted})() || ({sheet})()")
+        assert [url for url in wrong if "favicon" not in url] == []
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
 
 
 @pytest.mark.browser

@@ -107,7 +107,8 @@ def serve_atlas(
     AtlasManifest.open(place)
     if not (place / "index.html").is_file():
         raise InputError(f"{place} has no page yet: convscope atlas-merge {place}")
-    files = sorted(place.iterdir())
+    # A stranger's folder may have links that lead out of it.
+    files = [path for path in sorted(place.iterdir()) if path.resolve().is_relative_to(place.resolve())]
     pages = [path for path in files if path.suffix in PAGES and path.is_file()]
     folders = [path for path in files if path.is_dir() and path.name != WORK]
     routes: list[BaseRoute] = [Route("/", partial(_file, place / "index.html"))]
