@@ -126,7 +126,11 @@ def test_its_page_works_by_keys_and_links(served: Running) -> None:
             ("o", "#/conv1:2"),  # nobody measured photographs
         ):
             page.keyboard.press(key)
-            page.wait_for_function("address => location.hash === address", arg=address)
+            # The page follows its address a moment later: the next key would go from the unit before.
+            page.wait_for_function(
+                "address => [location.hash, `#/${currentLayer().name}:${unitShown}`].every((one) => one === address)",
+                arg=address,
+            )
         page.locator("#unit h2", has_text="conv1:2").wait_for()
         page.keyboard.press("/")
         page.keyboard.type("5")
