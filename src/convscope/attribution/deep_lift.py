@@ -9,6 +9,7 @@ rule, the gradient is averaged on the way from one picture to the other.
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import torch
 from typing_extensions import Unpack
@@ -31,6 +32,8 @@ CAUTION = (
     "nothing, so compare with another baseline"
 )
 
+_RESCALED: WeakKeyDictionary[Network, dict[tuple[str, ...], Network]] = WeakKeyDictionary()
+
 
 @attribution_method
 def deep_lift(
@@ -52,8 +55,7 @@ def deep_lift(
     target = target_of(network, picture, target)
     baseline = or_usual(target, baseline, "black")
     start = baseline_input(target, baseline)
-    _require_pairs(target)
-    twin = replace(target, network=rewritten(network, with_rescaling(network)), known={})
+    twin = replace(target, network=_rescaled(target), known={})
     try:
         (after, before), slopes = twin.gradients(torch.cat([target.input, start]))
     except InputError:
@@ -65,6 +67,17 @@ def deep_lift(
         f"layer by layer, times the difference, summed over the channels. {shares.words}"
     )
     return shares.attribution(target, "DeepLIFT", how, CAUTION)
+
+
+def _rescaled(target: AttributionTarget) -> Network:
+    """Return the network whose gradient is the slope between two pictures: made once, as a network never changes."""
+    network = target.network
+    twins = _RESCALED.setdefault(network, {})
+    if target.layers not in twins:
+        _require_pairs(target)
+        twin = next(iter(twins.values()), None)
+        twins[target.layers] = twin or rewritten(network, with_rescaling(network))
+    return twins[target.layers]
 
 
 def _require_pairs(target: AttributionTarget) -> None:
