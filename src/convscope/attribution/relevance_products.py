@@ -18,9 +18,9 @@ from convscope.attribution.relevance_rules import way_of
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import kind_of
 from convscope.network.operations.aten import base_of
-from convscope.network.tail import constant_values
 
 _VALUES = {"attention": 2, "multi_head_attention": 1, "mix_by_score": 1}
+_TO_CODES = ("quantize", "dynamic_quantize")
 _GATES = ("sigmoid", "hard_sigmoid", "softmax")
 _ATEN_GATES = ("sigmoid", "hardsigmoid", "softmax", "_softmax", "rsqrt", "reciprocal")
 
@@ -31,13 +31,39 @@ def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) ->
     No part has what does not depend on the picture; what comes out of a sigmoid, a hard sigmoid or a softmax, where
     another input does not; and what is the same at all positions, where another is not.
     """
-    which, constants = list(range(len(operation.inputs))), constant_values(graph)
+    which, constants = list(range(len(operation.inputs))), without_part(graph)
     which = _those(which, [value not in constants for value in operation.inputs])
     which = _those(which, [not _is_gate(graph, value) for value in operation.inputs])
     rank = max(map(len, shapes))
     stretched = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
     whole = [max(sizes) for sizes in zip(*stretched, strict=True)]
     return _those(which, [_has_positions(shape, whole) for shape in stretched])
+
+
+def without_part(graph: Graph) -> set[str]:
+    """Return the values that are taken as they are, like weights: what no input of the graph goes into.
+
+    And the scales and zero points of codes whose range is the picture's own.
+    """
+    values = set[str]()
+    for operation in graph.operations:
+        if values.issuperset(operation.inputs):
+            values.update(operation.outputs)
+        elif operation.kind == "dynamic_quantize":
+            values.update(operation.outputs[1:])
+    return values
+
+
+def is_less_zero(graph: Graph, operation: Operation) -> bool:
+    """Say whether a zero point is taken from codes: what they stand for stays, and so does its relevance."""
+    if operation.kind != "subtract" or operation.attributes.get("swapped"):
+        return False
+    value = operation.inputs[0]
+    while (before := graph.producers.get(value)) and before.kind not in _TO_CODES:
+        if way_of(before) != "routed" or not before.inputs:
+            return False
+        value = before.inputs[0]
+    return before is not None and value == before.outputs[0]
 
 
 def _has_positions(shape: Sequence[int], whole: Sequence[int]) -> bool:
@@ -57,7 +83,7 @@ def mixed_signals(graph: Graph, operation: Operation) -> list[int]:
         return [_VALUES[operation.kind]]
     if operation.kind == "aten" and base_of(operation.attributes["operator"]) == FUSED_ATTENTION:
         return [fused_value(operation)]
-    which, constants = list(range(len(operation.inputs))), constant_values(graph)
+    which, constants = list(range(len(operation.inputs))), without_part(graph)
     which = _those(which, [value not in constants for value in operation.inputs])
     return _those(which, [not _is_gate(graph, value) for value in operation.inputs])
 
@@ -107,4 +133,13 @@ def _moves_or_scales(operation: Operation) -> bool:
     return moves and (len(operation.inputs) == 1 or kind.reads_sizes)
 
 
-_SCALES = ("multiply", "divide", "scale")
+_SCALES = (
+    "multiply",
+    "divide",
+    "scale",
+    "quantize",
+    "dequantize",
+    "dynamic_quantize",
+    "round_to_steps",
+    "round_to_type",
+)

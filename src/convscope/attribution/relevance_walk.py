@@ -23,7 +23,7 @@ from convscope.attribution.relevance_layers import (
     run_operation,
     values_read,
 )
-from convscope.attribution.relevance_products import mixed_signals, signals
+from convscope.attribution.relevance_products import is_less_zero, mixed_signals, signals, without_part
 from convscope.attribution.relevance_rules import Composite, Rule, stabilized, way_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
@@ -31,7 +31,6 @@ from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import axis_index
 from convscope.network.operations.vector_jacobian import vector_jacobian
-from convscope.network.tail import constant_values
 
 _KEYS_IN_VALUES = ("multi_head_attention", "mix_by_score")
 
@@ -82,10 +81,12 @@ class Walk:
         if not operation.inputs:
             return
         relevance = relevances[last.outputs[0]] if len(last.outputs) == 1 else None
-        way = way_of(operation)
+        way = "passed" if is_less_zero(self.graph, operation) else way_of(operation)
         if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
-        elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
+        elif way == "passed" and operation.kind == "dynamic_quantize":
+            yield operation.inputs[0], relevances[operation.outputs[0]]
+        elif way == "passed" and relevance is not None and self._has_one_part(operation):
             read = self.values.get(operation.inputs[0], relevance)  # what only ReLUs read is not kept
             yield operation.inputs[0], relevance.reshape(read.shape)
         elif way == "multiplied" and relevance is not None:
@@ -118,6 +119,10 @@ class Walk:
         parts = torch.split(whole, [one.shape[axis] for one in inputs], axis)
         return tuple(back(part) for part in parts)
 
+    def _has_one_part(self, operation: Operation) -> bool:
+        """Say whether all that an operation reads after its first input is taken as it is."""
+        return self._constants.issuperset(operation.inputs[1:])
+
     def _is_divided(self, operation: Operation) -> bool:
         """Say whether the picture is in what is divided, not in the divisor alone."""
         first = not operation.attributes.get("swapped") and operation.inputs[0] not in self._constants
@@ -125,7 +130,7 @@ class Walk:
 
     @cached_property
     def _constants(self) -> set[str]:
-        return constant_values(self.graph)
+        return without_part(self.graph)
 
     def products(self, relevances: Mapping[str, Tensor]) -> tuple[list[str], ...]:
         """Return the products that relevance went through: those in which gates got none, those of equal parts.
@@ -134,7 +139,7 @@ class Walk:
         """
         gated, equal, divided = list[str](), list[str](), list[str]()
         for operation in self.graph.needed_for(self.target.layers):
-            count = len(operation.inputs)
+            count = sum(value not in self._constants for value in operation.inputs)
             way, name = way_of(operation), operation.outputs[0]
             if name not in relevances:
                 continue

@@ -70,7 +70,7 @@ def _spread(factor: Tensor, input: Tensor, axis: int) -> Tensor:
     return torch.reshape(factor, [-1 if index == at else 1 for index in range(input.dim())])
 
 
-@operation
+@operation(relevance="passed")
 def dynamic_quantize(input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return codes from 0 to 255 for the range that the input's own numbers have, their scale and their zero point."""
     high, low = input.amax().clamp(min=0), input.amin().clamp(max=0)
