@@ -306,6 +306,8 @@ HOMOGENEOUS: dict[str, Any] = {
     "threshold": lambda x: nn.functional.threshold(x, 0.2, 0.0),
     "absolute": lambda x: (-x - 0.5 * (-x).flip(3)).abs(),
     "sums so far": lambda x: x.cumsum(2),
+    "circular": lambda x: nn.functional.pad(x, (1, 2, 1, 0), mode="circular"),
+    "cut off": lambda x: x.clamp(min=0),
     "between": lambda x: torch.lerp(x, x.flip(2), 0.3),
 }
 
@@ -332,6 +334,40 @@ def test_what_chooses_moves_or_adds_numbers_does_so_with_their_relevance(functio
     found = convscope.relevance(network, input, best, rule="epsilon").values
     expected = (leaf.grad * input)[0].movedim(0, -1) / module(input)[0, best].detach()
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+FUNCTIONS: dict[str, Any] = {
+    "celu": nn.functional.celu,
+    "softplus": nn.functional.softplus,
+    "log sigmoid": nn.functional.logsigmoid,
+    "rms norm": lambda x: nn.functional.rms_norm(x, x.shape[1:]),
+    "clamp": lambda x: x.clamp(-0.5, 0.5),
+    "power": lambda x: x.pow(3),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_functions_of_a_number_and_normalizations_hand_on(function: Any) -> None:
+    """What their answers have, what they read has: for epsilon, the quotient of both is what goes on."""
+
+    class Handed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(5)
+            self.first = nn.Conv2d(3, 4, 3, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return function(self.first(x)).mean((2, 3))
+
+    module, leaf = Handed().eval(), noise(7, 9).requires_grad_()
+    read = module.first(leaf)
+    answers = function(read)[:, 2].detach()
+    share = answers / answers.sum() / (read[:, 2].detach() + 1e-6 * read[:, 2].detach().sign())
+    (slope,) = torch.autograd.grad((read[:, 2] * share).sum(), leaf)
+    network = convscope.open_network(module, input_shape=(1, 3, 9, 9))
+    found = convscope.relevance(network, noise(7, 9), "mean:2", rule="epsilon").values
+    expected = (slope * leaf)[0].detach().movedim(0, -1).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
 
 
 class Gates(nn.Module):

@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from convscope.attribution.relevance_rules import LinearLayer, way_of
+from convscope.attribution.relevance_rules import LinearLayer
+from convscope.attribution.relevance_ways import way_of
 from convscope.errors import InputError
 from convscope.network.engine.fusion import Chain
 from convscope.network.graph import Graph, Operation

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from convscope.attribution.attention import FUSED_ATTENTION, fused_value
-from convscope.attribution.relevance_rules import way_of
+from convscope.attribution.relevance_ways import way_of
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import kind_of
 from convscope.network.operations.aten import base_of

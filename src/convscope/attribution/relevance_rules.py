@@ -16,9 +16,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from convscope.network.graph import Operation
-from convscope.network.operations import kind_of
-from convscope.network.operations.aten import MOVES, base_of
 from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
 from convscope.network.operations.fused import (
     PackedConvolution,
@@ -30,13 +27,6 @@ from convscope.network.operations.vector_jacobian import vector_jacobian
 from convscope.network.operations.winograd import WinogradConvolution
 
 EPSILON = 1e-6
-_MIXES = ("scaled_dot_product_attention", "matmul", "linalg_matmul", "bmm", "mm", "mv", "dot", "einsum")
-_CHOICES = frozenset(["amax", "amin", "im2col", "kthvalue", "max", "maximum", "median", "min", "minimum"])
-_CHOICES |= frozenset(["sort", "topk", "where"])
-"""What gives some of the numbers it reads, as pooling by the largest does."""
-_SUMS = frozenset(["col2im", "cumsum", "lerp", "mean", "sum"])
-_LARGEST, _AVERAGE = ("max_pool", "adaptive_max_pool"), ("avg_pool", "adaptive_avg_pool")  # along any axes
-_PASSED = frozenset({"celu", "log_sigmoid", "neg", "softplus", "threshold"})
 Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
@@ -92,29 +82,6 @@ class PackedParts:
 
 Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
 """From a layer, what it read and the relevance of its answers to the relevance of what it read."""
-
-
-def way_of(operation: Operation) -> str | None:
-    """Return how relevance goes back through an operation, as `OperationKind.relevance` has it; None: not known.
-
-    "half": the first half of the channels is the signal, the second its gate.
-    """
-    if operation.kind == "aten":
-        operator = base_of(operation.attributes["operator"])
-        return _way_of_torchs(operator.lstrip("_"))
-    if operation.kind == "matmul" and len(operation.inputs) == 1:
-        return "filters"
-    return kind_of(operation.kind).relevance
-
-
-def _way_of_torchs(operator: str) -> str | None:
-    if operator in MOVES or operator in _CHOICES or operator.startswith(("upsample", *_LARGEST)):
-        return "routed"
-    if operator in _SUMS or operator.startswith(_AVERAGE):
-        return "shared"
-    if operator in _PASSED:
-        return "passed"
-    return "mixed" if operator in _MIXES else "half" if operator == "glu" else None
 
 
 def stabilized(values: Tensor) -> Tensor:

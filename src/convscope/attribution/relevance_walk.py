@@ -24,7 +24,8 @@ from convscope.attribution.relevance_layers import (
     values_read,
 )
 from convscope.attribution.relevance_products import is_less_zero, mixed_signals, signals, without_part
-from convscope.attribution.relevance_rules import Composite, Rule, stabilized, way_of
+from convscope.attribution.relevance_rules import Composite, Rule, stabilized
+from convscope.attribution.relevance_ways import way_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
@@ -82,10 +83,10 @@ class Walk:
             return
         relevance = relevances[last.outputs[0]] if len(last.outputs) == 1 else None
         way = "passed" if is_less_zero(self.graph, operation) else way_of(operation)
+        if way == "passed":  # what else it tells, as a mean, has none
+            relevance = relevances.get(operation.outputs[0])
         if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
-        elif way == "passed" and operation.kind == "dynamic_quantize":
-            yield operation.inputs[0], relevances[operation.outputs[0]]
         elif way == "passed" and relevance is not None and self._has_one_part(operation):
             read = self.values.get(operation.inputs[0], relevance)  # what only ReLUs read is not kept
             yield operation.inputs[0], relevance.reshape(read.shape)
@@ -105,8 +106,8 @@ class Walk:
             yield from self._by_gradient(operation, relevances)
         else:
             raise InputError(
-                f"there is no rule for relevance through {last.name!r} ({last.type_name}): explain a layer before it, "
-                "or use another method, as grad_cam or occlusion"
+                f"there is no rule for relevance through {last.name or last.outputs[0]!r} ({last.type_name}): "
+                "explain a layer before it, or use another method, as grad_cam or occlusion"
             )
 
     def _cut(self, concat: Operation, relevance: Tensor) -> tuple[Tensor, ...]:

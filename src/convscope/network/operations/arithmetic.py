@@ -140,7 +140,7 @@ def compare(
     return holds.to(one.dtype)
 
 
-@operation
+@operation(relevance="routed")
 def where(condition: Tensor, first: Tensor, second: Tensor, *, rows: bool = False) -> Tensor:
     """Return the first where the condition is not 0, elsewhere the second; with `rows` whole rows of the first axis."""
     if rows:
@@ -149,7 +149,7 @@ def where(condition: Tensor, first: Tensor, second: Tensor, *, rows: bool = Fals
     return torch.where(condition != 0, first, second)
 
 
-@operation
+@operation(relevance="passed")
 def clip_between(input: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Return the input cut off above and then below, so that the lower limit holds where the two cross."""
     _require_stretchable((input, low, high))

@@ -76,7 +76,7 @@ def warp_regions(input: Tensor, regions: Tensor, *, size: tuple[int, int], scale
     return torch.stack(warped) if warped else input.new_empty((0, input.shape[1], *size))
 
 
-@operation(sees="map", affine=True)
+@operation(sees="map", affine=True, relevance="routed")
 def resize_from_corner(
     input: Tensor, *, size: tuple[int, int], factors: tuple[float, float] = (0.0, 0.0)
 ) -> Tensor:

@@ -139,7 +139,7 @@ def _to_size(
     )
 
 
-@operation(window=pooling_window)
+@operation(window=pooling_window, relevance="routed")
 def im2col(
     input: Tensor,
     *,

@@ -62,7 +62,7 @@ def gather_nd(input: Tensor, index: Tensor, *, batch_axes: int = 0) -> Tensor:
     return rows.gather(1, places).reshape((*batch, *index.shape[batch_axes:-1], *rest))
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="routed")
 def gather_in_batch(input: Tensor, index: Tensor, *, axis: int, batch_axes: int) -> Tensor:
     """Return what lies along an axis where the indices say; the first `batch_axes` axes of both are the same rows."""
     at = axis_index(axis, input)
@@ -168,7 +168,7 @@ def hard_max(input: Tensor, *, axis: int = -1, to_the_end: bool = False) -> Tens
     return torch.zeros_like(rows).scatter(at, rows.argmax(at, keepdim=True), 1.0).reshape(input.shape)
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="routed")
 def reverse_sequences(input: Tensor, lengths: Tensor, *, time_axis: int = 0, batch_axis: int = 1) -> Tensor:
     """Return each sequence of a batch from back to front, up to its own length; what lies behind stays."""
     steps = torch.arange(input.shape[time_axis], device=input.device)

@@ -186,13 +186,13 @@ def log_softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Te
     return F.log_softmax(input, at)
 
 
-@operation
+@operation(relevance="passed")
 def sloped_relu(input: Tensor, *, slopes: Tensor) -> Tensor:
     """Return what is above 0 as it is and what is below times its slope; slopes of size 1 along an axis are shared."""
     return input.clamp(min=0) + slopes * input.clamp(max=0)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def thresholded_relu(
     input: Tensor, *, threshold: float, negative_slope: float = 0.0, maximum: float | None = None
 ) -> Tensor:
@@ -202,13 +202,13 @@ def thresholded_relu(
     return above - negative_slope * (threshold - input).clamp(min=0)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def celu(input: Tensor, *, alpha: float = 1.0) -> Tensor:
     """Return ``x`` above 0 and ``alpha (e^(x / alpha) - 1)`` below (Barron, 2017)."""
     return F.celu(input, alpha)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def shrink(input: Tensor, *, threshold: float = 0.5, shift: float = 0.0) -> Tensor:
     """Return each number moved by `shift` towards 0, and 0 for those within `threshold` of it."""
     return torch.where(input.abs() > threshold, input - shift * input.detach().sign(), 0.0)
@@ -232,25 +232,25 @@ def is_finite(input: Tensor) -> Tensor:
     return input.isfinite().to(input.dtype)
 
 
-@operation
+@operation(relevance="passed")
 def dropout_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     """Return the input and a mask of ones: what dropout does, and says that it did, outside training."""
     return input, torch.ones_like(input)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def squareplus(input: Tensor, *, b: float = 4.0) -> Tensor:
     """Return ``(x + sqrt(x^2 + b)) / 2``, a smooth `relu` (Barron, 2021)."""
     return (input + (input.square() + b).sqrt()) / 2
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def sparse_plus(input: Tensor) -> Tensor:
     """Return 0 below -1, ``x`` above 1, and ``(x + 1)^2 / 4`` between (Keras)."""
     return torch.where(input >= 1, input, (input.clamp(-1, 1) + 1).square() / 4)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def tanh_shrink(input: Tensor) -> Tensor:
     """Return ``x - tanh(x)``."""
     return input - torch.tanh(input)

@@ -143,7 +143,7 @@ def group_norm(
     return normalized.contiguous(memory_format=torch.channels_last) if last else normalized
 
 
-@operation
+@operation(relevance="passed")
 def layer_norm_with_statistics(
     input: Tensor,
     *,

@@ -14,7 +14,7 @@ from convscope.network.operations.registry import operation
 from convscope.network.operations.windows import pooling_window
 
 
-@operation(window=pooling_window)
+@operation(window=pooling_window, relevance="routed")
 def image_patches(
     input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Padding = 0, dilation: Sizes = 1
 ) -> Tensor:

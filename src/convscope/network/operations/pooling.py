@@ -101,7 +101,7 @@ def max_pool(
     return F.max_pool2d(padded, kernels, strides, 0, dilations)
 
 
-@operation(window=pooling_window, part="pooling")
+@operation(window=pooling_window, part="pooling", relevance="routed")
 def max_pool_with_mask(
     input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Padding = 0, rounding: Rounding = "ceil"
 ) -> tuple[Tensor, Tensor]:
@@ -118,7 +118,7 @@ def max_pool_with_mask(
     return values, torch.where(inside, row * columns.size + column, -1).to(input.dtype)
 
 
-@operation(window=pooling_window, part="pooling")
+@operation(window=pooling_window, part="pooling", relevance="routed")
 def max_pool_with_argmax(
     input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Padding = 0, with_batch: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -173,7 +173,7 @@ def global_max_pool(input: Tensor) -> Tensor:
     return max_pool(input, kernel=input.shape[2:])
 
 
-@operation(part="summary", sees="map")
+@operation(part="summary", sees="map", relevance="routed")
 def global_max_pool_with_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     """Return the largest value of each channel, and where it was: ``row * width + column``."""
     require_picture_axes(input, "pooling")
@@ -243,7 +243,7 @@ def channels_innermost(input: Tensor) -> Tensor:
     return input.contiguous(memory_format=torch.channels_last) if input.device.type == "cpu" else input
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed")
 def max_unpool(
     input: Tensor,
     places: Tensor,

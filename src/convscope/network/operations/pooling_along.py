@@ -97,7 +97,7 @@ def pool_along_axes(
     return pooled.pow(1 / exponent) if summary == "length" else pooled
 
 
-@operation(window=pooling_window, part="pooling")
+@operation(window=pooling_window, part="pooling", relevance="routed")
 def max_pool_with_indices(
     input: Tensor,
     *,
