@@ -24,14 +24,23 @@ def grid_message(layer: str, values: NDArray[np.floating[Any]], **facts: Any) ->
     """
     values = values.reshape(len(values), *(values.shape[1:] if values.ndim == 3 else (1, -1)))
     count, rows, columns = values.shape
-    finite = np.isfinite(values)
-    sound = values if finite.all() else np.where(finite, values, 0.0)
+    # Side by side in memory: most layers' channels lie last, and each of what follows would go through them so.
+    sound = np.ascontiguousarray(values)
     flat = sound.reshape(count, -1)
+    low, high, nonfinite = flat.min(1), flat.max(1), 0
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        finite = np.isfinite(values)
+        nonfinite = int(finite.size - np.count_nonzero(finite))
+        sound = np.where(finite, values, 0.0)
+        flat = sound.reshape(count, -1)
+        low, high = flat.min(1), flat.max(1)
     peak = flat.argmax(1)
-    low, high = flat.min(1), flat.max(1)
     tiles = shrunk(sound)
-    span = np.where(high > low, high - low, 1.0)[:, None, None]
-    levels = np.clip((tiles - low[:, None, None]) / span * 255 + 0.5, 0, 255).astype(np.uint8)
+    levels = tiles - low[:, None, None]
+    levels /= np.where(high > low, high - low, 1.0)[:, None, None]
+    levels *= 255
+    levels += 0.5
+    levels = np.clip(levels, 0, 255, out=levels).astype(np.uint8)
     header = {
         "layer": layer,
         "channels": count,
@@ -39,7 +48,7 @@ def grid_message(layer: str, values: NDArray[np.floating[Any]], **facts: Any) ->
         "columns": columns,
         "tileRows": tiles.shape[1],
         "tileColumns": tiles.shape[2],
-        "nonfinite": int(finite.size - np.count_nonzero(finite)),
+        "nonfinite": nonfinite,
         **facts,
     }
     numbers = (low, high, flat.mean(1))

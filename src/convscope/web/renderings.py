@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from math import isfinite
-from time import monotonic
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,9 +35,9 @@ from convscope.styling.options import StyleOptions
 from convscope.styling.style_transfer import transfer_of
 from convscope.web.films import Film
 from convscope.web.forms import viewers_options
+from convscope.web.pace import Pace
 from convscope.web.picture_store import PictureStore
 
-BETWEEN_PREVIEWS = 0.5  # seconds
 STOPPED = "stopped"  # in what is wanted: tells whether the job shall end with the picture as it is
 AT_ONCE = 4  # pictures: so that a step is short, and a job stops soon after it is told to
 DREAM_SIZE, STYLE_SIZE = 448, 320  # pixels of the longer side, where no other is asked for
@@ -57,13 +56,12 @@ def see(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> 
     addresses = [str(network.resolve(address)) for address in _few("addresses", wanted["addresses"])]
     options = RenderOptions().updated(wanted.get("options", {}))
     _require_modest(options.size, options.steps)
-    last = 0.0
+    pace = Pace()
     for progress in visualize(network, addresses, options, batch=AT_ONCE):
         finished = [_final_message(network, one, options, progress) for one in progress.made]
         if finished:
             yield from finished
-        elif monotonic() - last > BETWEEN_PREVIEWS:
-            last = monotonic()
+        elif pace.is_due():
             yield from (
                 _picture_message(_jpeg(pixels(preview)), {"unit": name, **_how_far(progress)})
                 for name, preview in progress.preview().items()
@@ -127,7 +125,7 @@ def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
 
 def _job(job: PictureJob[Any], wanted: Mapping[str, Any]) -> Messages:
     """Run a job; with `resume` it goes on from where one with the same settings was stopped. A `film` comes last."""
-    checkpoint, last, step = checkpoint_of(job.recipe, job.network), 0.0, None
+    checkpoint, pace, step = checkpoint_of(job.recipe, job.network), Pace(), None
     state = checkpoint.load() if wanted.get("resume") else None
     with ExitStack() as stack:
         film = stack.enter_context(closing(Film())) if wanted.get("film") else None
@@ -138,8 +136,7 @@ def _job(job: PictureJob[Any], wanted: Mapping[str, Any]) -> Messages:
                 film.keep(job, step, last=ends)
             if ends:
                 break
-            if monotonic() - last > BETWEEN_PREVIEWS:
-                last = monotonic()
+            if pace.is_due():
                 yield _picture_message(
                     _jpeg(job.frame(step)), {"done": step.index, "of": step.of, "final": False}
                 )

@@ -24,13 +24,24 @@ class _Redirected(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (input,), (low, high), (gradient,) = ctx.saved_tensors, ctx.range, gradients
-        below, above = input <= low, input >= high
-        ordinary = gradient.masked_fill(below | above, 0)
-        # Gradients point uphill here: one that is positive asks for larger values.
-        redirected = gradient.masked_fill((below & (gradient < 0)) | (above & (gradient > 0)), 0)
-        blocked = ordinary.flatten(1).abs().amax(1) == 0
-        return torch.where(blocked.view(-1, *(1 for _ in input.shape[1:])), redirected, ordinary), None, None
+        (input,) = ctx.saved_tensors
+        return redirected_gradient(input, gradients[0], *ctx.range), None, None
+
+
+def redirected_gradient(input: Tensor, gradient: Tensor, low: float, high: float) -> Tensor:
+    """Return the gradient of `clip` for its input; of a picture that would get none, what leads back into the range."""
+    below = input <= low
+    above = input >= high if high < inf else None  # a ReLU has no upper end: half the work
+    ordinary = gradient.masked_fill(below if above is None else below | above, 0)
+    blocked = ~ordinary.any(dim=tuple(range(1, ordinary.dim())))
+    if not blocked.any():
+        return ordinary
+    # Gradients point uphill here: one that is positive asks for larger values.
+    away = below & (gradient < 0)
+    if above is not None:
+        away |= above & (gradient > 0)
+    redirected = gradient.masked_fill(away, 0)
+    return torch.where(blocked.view(-1, *(1 for _ in input.shape[1:])), redirected, ordinary)
 
 
 @operation(pointwise=True, relevance="passed")
