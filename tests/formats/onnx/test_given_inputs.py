@@ -7,7 +7,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from convscope import open_network
-from convscope.errors import InputError
+from convscope.errors import InputError, InputGuess
 
 from .oracle import model_of, session
 
@@ -83,7 +83,7 @@ def test_a_length_that_nothing_says_is_told_as_a_guess(tmp_path) -> None:
     signal = model_of([node("Conv", ["x", "w"], ["y"])], {"x": ["n", 1, "samples"]}, ["y"], {"w": FILTERS})
     onnx.save(signal, tmp_path / "net.onnx")
     with pytest.warns(
-        UserWarning, match=r"how long the input 'x' is, nx1xsamples in the file: 1x1x224 is a guess"
+        InputGuess, match=r"how long the input 'x' is, nx1xsamples in the file: 1x1x224 is a guess"
     ):
         network = open_network(tmp_path / "net.onnx")
     assert network.graph.inputs["x"] == (1, 1, 224)

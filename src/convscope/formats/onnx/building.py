@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import InputError, InputGuess, NetworkFileError, UnsupportedLayer, warn
 from convscope.files import FileState
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.given_shapes import GivenShape
@@ -104,7 +104,8 @@ class _Building:
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
         for name, shape in input_shapes(model, file, self.constants, self.cut, input_shape).items():
             self.builder.add_input(name, shape)
-        self.builder.notes.extend(guesses(model, self.builder.inputs, self.constants, input_shape))
+        for guess in guesses(model, self.builder.inputs, self.constants, input_shape):
+            warn(guess, InputGuess)
         self.settled: dict[str, Shape] = {}
         self.only_of_this_size = False
         self.inner: set[str] = set()
