@@ -29,6 +29,7 @@ FEWEST = 30  # pictures; fewer do not show what real ones leave at rest
 _MOSTLY = QUANTILES.index(0.95)
 _STILL = 1e-3  # of what it answers at rest, for a sigmoid's last digits
 _STEPS = 48
+SWAYED = 0.1  # a share that is much
 _NAMED = 16  # of the channels that were woken
 _AWAKE, _AT_REST = "~awake", "~at rest"
 
@@ -37,7 +38,8 @@ _AWAKE, _AT_REST = "~awake", "~at rest"
 class Sway:
     """How far channels that real pictures leave at rest can change a unit's answer.
 
-    ``share`` is the change in the range of the unit's means over real pictures, ``switches`` are those that a
+    ``share`` is the change in the range of the unit's means over real pictures: by a picture that wakes them, or where
+    none was found as if they let through how far they are from waking. ``switches`` are those that a
     picture woke, the first in the network's order, as ``ADDRESS=VALUE`` with what they answer at rest.
     """
 
@@ -105,32 +107,51 @@ def _sway(
             *_, step = ascend(both, [more, less], settings, seeds=[0, 0], start=start)
     except CannotAscend:
         return Sway()  # nothing leads from the resting channels to this unit
-    probes = torch.cat([start, step.best()])
-    looked = objective_batch(both, [more, more, more, more])
-    changes = looked.scores(probes).abs()
     measured = strongest.of(address)
     assert measured is not None
     least, most = measured[0 if address.position is None else 1][[0, -1]].tolist()
-    share = float(changes.max()) / max(most - least, 1e-30)
-    if share == 0:
+    seen = Resting(batch.network, address, resting, max(most - least, 1e-30))
+    woken = _sway_over(seen, torch.cat([start, step.best()]), through=False)
+    # No picture may have been found that wakes them: then it counts how far they are from waking.
+    return (
+        woken if woken.share > SWAYED else max(woken, _sway_over(seen, start[:1], through=True), key=_share)
+    )
+
+
+def _share(sway: Sway) -> float:
+    return sway.share
+
+
+@dataclass(frozen=True, eq=False)
+class Resting:
+    """A unit, the channels before it that real pictures leave at rest, and the range of its answers to those."""
+
+    network: Network
+    address: Address
+    channels: Mapping[str, Tensor]
+    range: float
+
+
+def _sway_over(seen: Resting, pictures: Tensor, *, through: bool) -> Sway:
+    """Return how far the resting channels change the unit's answer to any of the pictures."""
+    objective = _difference(seen.address, _AWAKE, _AT_REST)
+
+    def batch_with(channels: Mapping[str, Tensor]) -> ObjectiveBatch | None:
+        network = network_twice(seen.network, seen.address.layer, channels, through=through)
+        return None if network is None else objective_batch(network, [objective] * len(pictures))
+
+    batch = batch_with(seen.channels)
+    share = 0.0 if batch is None else float(batch.scores(pictures).abs().max()) / seen.range
+    if batch is None or share == 0:
         return Sway()
-    moved = _moved(looked, probes, resting)
-    alone = [_kept_alone(batch.network, address, one, resting) for one in moved]
-    switches = [
-        f"{value}:{channel}={float(resting[value][channel]):.6g}"
-        for (value, channel), network in zip(moved, alone, strict=True)
-        if network and objective_batch(network, [more] * len(probes)).scores(probes).any()
-    ]
+    switches = list[str]()
+    for value, channel in _moved(batch, pictures, seen.channels):
+        alone = torch.full_like(seen.channels[value], torch.nan)
+        alone[channel] = seen.channels[value][channel]
+        one = batch_with({value: alone})
+        if one is not None and one.scores(pictures).any():
+            switches.append(f"{value}:{channel}={float(alone[channel]):.6g}")
     return Sway(share, tuple(switches))
-
-
-def _kept_alone(
-    network: Network, address: Address, one: tuple[str, int], resting: Mapping[str, Tensor]
-) -> Network | None:
-    value, channel = one
-    rest = torch.full_like(resting[value], torch.nan)
-    rest[channel] = resting[value][channel]
-    return network_twice(network, address.layer, {value: rest})
 
 
 def _depends(batch: ObjectiveBatch, picture: Tensor) -> bool:
@@ -168,10 +189,13 @@ def _moved(batch: ObjectiveBatch, pictures: Tensor, resting: Mapping[str, Tensor
     return found[:_NAMED]
 
 
-def network_twice(network: Network, layer: str, resting: Mapping[str, Tensor]) -> Network | None:
+def network_twice(
+    network: Network, layer: str, resting: Mapping[str, Tensor], *, through: bool = False
+) -> Network | None:
     """Return the network up to a layer twice, as it is and with some channels kept at rest, from where they differ.
 
-    ReLUs let the resting channels' gradients through. None where the layer does not depend on them.
+    ReLUs let the resting channels' gradients through, in the first the channels themselves too with `through`. None
+    where the layer does not depend on them.
     """
     graph, tensors, steps, kept = network.graph, dict[str, Tensor](), list[Operation](), dict[str, str]()
     layout = {CHANNELS_LAST: True} if graph.channels_last else {}
@@ -185,7 +209,7 @@ def network_twice(network: Network, layer: str, resting: Mapping[str, Tensor]) -
             tensors[mask] = (~rest.isnan()).to(network.precision).reshape(form)
             tensors[f"resting{number}.values"] = rest.nan_to_num().to(network.precision).reshape(form)
         twice = any(name in kept for name in operation.inputs)
-        steps.append(_woken_operation(operation, mask) if rest is not None else operation)
+        steps.append(_woken_operation(operation, mask, through) if rest is not None else operation)
         if twice:
             renamed = {name: f"{name} {_AT_REST}" for name in operation.outputs}
             kept |= renamed
@@ -212,10 +236,11 @@ def network_twice(network: Network, layer: str, resting: Mapping[str, Tensor]) -
     return Network(twofold, input_spec=network.input_spec, labels=network.labels, device=network.device)
 
 
-def _woken_operation(operation: Operation, mask: str) -> Operation:
+def _woken_operation(operation: Operation, mask: str, through: bool) -> Operation:
     if not is_relu(operation) or len(operation.inputs) > 1:
         return operation
     attributes = {name: item for name, item in operation.attributes.items() if name != "negative_slope"}
+    attributes["through"] = through
     return replace(
         operation, kind=woken_clip.__name__, attributes=attributes, parameters={"mask": mask}, in_place=False
     )

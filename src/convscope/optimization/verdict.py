@@ -12,11 +12,10 @@ from torch import Tensor
 from convscope.measuring.strongest import Strongest
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.path_check import held_answers
-from convscope.optimization.sleepers import Sway, sways
+from convscope.optimization.sleepers import SWAYED, Sway, sways
 
-# Of ordinary units 0.6 to 1 is left, of pictures that work through a planted circuit 0.02 to 0.42 (docs/features.md).
-_LEFT = 1 / 3
-_SWAYED = 0.5  # of the range of its answers to real pictures
+# Of 128 ordinary units 0.19 to 1 is left (docs/features.md). A circuit mostly leaves less, and `sway` tells the others.
+_LEFT = 0.18
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Verdict:
     @property
     def can_be_switched(self) -> bool:
         """Whether what real pictures leave at rest can change its answer much: a picture may show what that adds."""
-        return self.sway is not None and self.sway > _SWAYED
+        return self.sway is not None and self.sway > SWAYED
 
     def __str__(self) -> str:
         """Return it in words, for a caption."""

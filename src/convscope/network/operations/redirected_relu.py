@@ -64,7 +64,14 @@ class _Woken(torch.autograd.Function):
 
 
 @operation(pointwise=True, relevance="passed")
-def woken_clip(input: Tensor, *, mask: Tensor, minimum: float = 0.0, maximum: float = inf) -> Tensor:
-    """Return `clip`; where the `mask`, (1, channels, 1, ...), is not 0, its gradient is that of the identity."""
+def woken_clip(
+    input: Tensor, *, mask: Tensor, minimum: float = 0.0, maximum: float = inf, through: bool = False
+) -> Tensor:
+    """Return `clip`; where the `mask`, (1, channels, 1, ...), is not 0, its gradient is that of the identity.
+
+    With `through` the input itself is returned there.
+    """
+    if through:
+        return torch.where(mask != 0, input, input.clamp(minimum, maximum))
     output: Tensor = _Woken.apply(input, mask, minimum, maximum)  # type: ignore[no-untyped-call]
     return output
