@@ -467,6 +467,24 @@ def test_a_dream_is_made_while_one_watches(page: Any) -> None:
     page.wait_for_function("() => document.querySelectorAll('#studio .run').length === 1")
 
 
+def test_a_picture_dropped_on_the_style_is_the_style(page: Any) -> None:
+    page.keyboard.press("4")
+    page.get_by_role("button", name="Style", exact=True).click()
+    page.get_by_label("Style picture").wait_for()
+    painted = page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('picture')")
+    page.evaluate("""async () => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 });
+      const dataTransfer = new DataTransfer(), blob = await new Promise((done) => canvas.toBlob(done));
+      dataTransfer.items.add(new File([blob], 'brushwork.png', { type: 'image/png' }));
+      const dropped = new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true });
+      document.querySelector('#field-style').dispatchEvent(dropped);
+    }""")
+    page.wait_for_function(
+        "() => document.querySelector('#field-style').selectedOptions[0].innerText === 'brushwork.png'"
+    )
+    assert page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('picture')") == painted
+
+
 def test_a_dream_that_is_stopped_stays_and_goes_on(page: Any) -> None:
     page.keyboard.press("4")
     page.get_by_label("size", exact=True).fill("320")  # slow enough to be stopped

@@ -1,7 +1,8 @@
 // The form of a dream or a style, drawn from the options' own fields; what is left empty is the preset's.
 
+import { sendPicture } from "./api.js";
 import { element, fill } from "./elements.js";
-import { state } from "./store.js";
+import { set, state } from "./store.js";
 
 /** @type {HTMLSelectElement} */
 let styles = null;
@@ -46,7 +47,25 @@ function stylePicture(options) {
   chosenStyle = null;
   styles = element("select", { "aria-label": "Style picture", onchange: () => (options.style = chosenStyle = styles.value) });
   showStyles(options);
+  styles.ondrop = (event) => {
+    const file = event.dataTransfer.files[0];
+    if (!file) return;
+    event.preventDefault();
+    event.stopPropagation(); // anywhere else a picture that is dropped is the one that is looked at
+    takeStyle(file);
+  };
   return [element("label", { for: (styles.id = "field-style") }, "style picture"), styles];
+}
+
+/** A picture that is dropped on the choice of styles is the style; what is painted stays. */
+async function takeStyle(file) {
+  try {
+    const { key, name, notes } = await sendPicture(file);
+    chosenStyle = key;
+    set({ pictures: [...state.pictures.filter((one) => one.key !== key), { key, name: file.name || name, notes }], error: null });
+  } catch (error) {
+    set({ error: error.message });
+  }
 }
 
 /** Show the pictures that there are to choose a style from: until one was chosen, another than the one that is painted. */
