@@ -31,6 +31,9 @@ PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sy
 WITHOUT_RECIPE = {"report.png", "report-dark.png", "report-dreams.png"}
 WITHOUT_RECIPE |= {"loss.png", "vis_square.png", "seen.png", "gradient.png"}
 WITHOUT_RECIPE |= {"style-losses.jpg"}  # eight pictures
+WITHOUT_RECIPE |= {
+    f"fooled-{name}.webp" for name in ("natural", "silent", "gate")
+}  # of networks that are no file
 # Pages, photographed:
 WITHOUT_RECIPE |= {
     "atlas.webp",
