@@ -39,6 +39,9 @@ def test_one_picture_an_address_with_its_verdict(network: Network) -> None:
     assert pictures[0].caption.endswith("8 steps, preset 'default'.")
     assert pictures[1].caption.startswith("What green (logit) wants to see: activation ")
     assert pictures[3].caption.startswith("What conv1, mean square wants to see")
+    # Nobody measured photographs: so of each unit, and not of a whole layer, which no unit's photographs tell of.
+    unchecked = ["not checked whether it misleads" in picture.caption for picture in pictures]
+    assert unchecked == [True, True, "could not be" not in pictures[2].caption, False]
     assert told[-1].done == told[-1].of == 4 * 8
 
 
@@ -86,6 +89,7 @@ def test_only_a_sheet_that_was_interrupted_says_so() -> None:
     assert given_up.caption.endswith("could not be activated: 1.")
     interrupted = as_sheet("conv1", [made(0, 128, 1.0), made(1, 64, 0.5)])
     assert "interrupted: some after 64 of 128 steps" in interrupted.caption
+    assert "; not checked whether they mislead" in interrupted.caption
 
 
 @pytest.mark.parametrize("none", [0, -1, ()])

@@ -138,6 +138,9 @@ def _summary(rendered: Sequence[RenderedPicture]) -> str:
         words += (
             f"; half of them reach {median(ratios):.2g} × the strongest of {pictures:,} photographs or more"
         )
+    activated = [one.verdict for one in rendered if one.verdict.activated]
+    if activated and not any(verdict.checked for verdict in activated):
+        words += "; not checked whether they mislead"
     if asleep:
         words += f"; could not be activated: {', '.join(asleep)}"
     return words

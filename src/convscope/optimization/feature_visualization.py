@@ -248,7 +248,12 @@ def as_picture(
         "feature_visualization", {"address": address, **arguments}, network=network, seed=options.seed
     )
     words = rendered.name if composed else unit(network, rendered.name).description
-    caption = f"What {words} wants to see: {rendered.verdict}. {rendered.steps} steps, {options.words}."
+    is_unit = not composed and network.resolve(rendered.name).channel is not None
+    if is_unit and rendered.verdict.activated and not rendered.verdict.checked:
+        told = f"{rendered.verdict}; not checked whether it misleads"
+    else:
+        told = str(rendered.verdict)
+    caption = f"What {words} wants to see: {told}. {rendered.steps} steps, {options.words}."
     return Picture(pixels(rendered.picture), caption, recipe)
 
 

@@ -61,6 +61,11 @@ class Verdict:
         """Whether what real pictures leave at rest can change its answer much: a picture may show what that adds."""
         return self.sway is not None and self.sway > SWAYED
 
+    @property
+    def checked(self) -> bool:
+        """Whether photographs tell if the picture misleads; not where nobody measured them, or too few."""
+        return self.held is not None or self.sway is not None
+
     def __str__(self) -> str:
         """Return it in words, for a caption."""
         switch = self._switch_in_words()
