@@ -27,6 +27,7 @@ from convscope.network.operations.vector_jacobian import vector_jacobian
 from convscope.network.operations.winograd import WinogradConvolution
 
 EPSILON = 1e-6
+_KEPT = 2  # what is laid out of a layer: a rule needs two at most, and who compares rules needs each of them once
 Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
@@ -36,7 +37,7 @@ class LinearLayer:
 
     ``filters_first``: the weight's first axis are the outputs, the second all inputs. ``low`` and ``high`` are the
     darkest and the brightest input, where the layer reads the picture. ``window`` is how a convolution moves that can
-    be packed, ``packed`` the parts that were.
+    be packed, ``packed`` the parts that were last.
     """
 
     function: Function
@@ -164,6 +165,8 @@ def _packed(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> PackedP
         return None
     name = ", ".join(part.name for part in parts)
     if name not in layer.packed:
+        while len(layer.packed) >= _KEPT:
+            layer.packed.pop(next(iter(layer.packed)))
         layer.packed[name] = _pack(layer.window, parts, relevance)
     return layer.packed[name]
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from convscope.network.graph import CHANNELS_LAST, Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
+from convscope.network.operations.checks import per_axis
 from convscope.network.operations.deep_lift_rules import averaged_gradients, rescaled, rescaled_maximum
 from convscope.network.tail import constant_values
 
@@ -143,15 +144,11 @@ def _borders(network: Network, operation: Operation) -> tuple[int, int, int, int
     attributes = operation.attributes
     padding = attributes.get("padding", 0)
     if padding == "same":
-        if any(_pair(attributes.get(name, 1)) != (1, 1) for name in ("stride", "dilation")):
+        if any(per_axis(attributes.get(name, 1), 2, name) != (1, 1) for name in ("stride", "dilation")):
             return None
         (top, left), (bottom, right) = [(k - 1) // 2 for k in kernel], [k // 2 for k in kernel]
         return (top, left, bottom, right) if max(kernel) > 1 else None
     if isinstance(padding, int) or len(padding) == 2:
-        padding = (*_pair(padding), *_pair(padding))
+        padding = per_axis(padding, 2, "padding") * 2
     top, left, bottom, right = padding
     return (top, left, bottom, right) if any(padding) else None
-
-
-def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (value, value) if isinstance(value, int) else tuple(value)
