@@ -27,7 +27,7 @@ from convscope.network.operations.vector_jacobian import vector_jacobian
 from convscope.network.operations.winograd import WinogradConvolution
 
 EPSILON = 1e-6
-_KEPT = 2  # what is laid out of a layer: a rule needs two at most, and who compares rules needs each of them once
+_KEPT = 2  # what is laid out of a layer: a rule needs two at most
 Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
