@@ -18,6 +18,7 @@ from convscope.attribution.relevance_walk import walk_of
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.formats.pytorch.libraries import ready_torchvision
+from convscope.network.graph import Graph, Operation, Parameters
 from convscope.network.network import Network
 from convscope.network.operations.winograd import winograd_pays
 from planted import plain_picture, planted_network
@@ -333,6 +334,91 @@ def test_what_chooses_moves_or_adds_numbers_does_so_with_their_relevance(functio
     network = convscope.open_network(module, input_shape=(1, 3, 15, 13))
     found = convscope.relevance(network, input, best, rule="epsilon").values
     expected = (leaf.grad * input)[0].movedim(0, -1) / module(input)[0, best].detach()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+def _step(kind: str, inputs: str, outputs: str, **attributes: Any) -> Operation:
+    return Operation(
+        kind, outputs.split()[0], kind, tuple(inputs.split()), tuple(outputs.split()), attributes=attributes
+    )
+
+
+def _strongest(x: Tensor) -> Tensor:
+    return x[:, x.amax((2, 3))[0].argsort(descending=True)[:2]]
+
+
+_POOLED = {"kernel": 2, "stride": 2}
+_CHOICES = (
+    _step("global_max_pool", "x", "largest"),
+    _step("top_k", "largest", "values places", count=2, axis=1),
+)
+CHOOSING: dict[str, tuple[tuple[Operation, ...], Callable[[Tensor], Tensor]]] = {
+    "max_pool_with_mask": (
+        (_step("max_pool_with_mask", "x", "y mask", kernel=3, stride=2, padding=1),),
+        lambda x: max_pool2d(x, 3, 2, 1, ceil_mode=True),
+    ),
+    "max_pool_with_argmax": (
+        (_step("max_pool_with_argmax", "x", "y places", kernel=(3, 2), stride=2),),
+        lambda x: max_pool2d(x, (3, 2), 2),
+    ),
+    "global_max_pool_with_mask": (
+        (_step("global_max_pool_with_mask", "x", "y mask"),),
+        lambda x: x.amax((2, 3), keepdim=True),
+    ),
+    "max_unpool": (
+        (_step("max_pool_with_mask", "x", "pooled mask", **_POOLED), _step("max_unpool", "pooled mask", "y")),
+        lambda x: nn.functional.max_unpool2d(*max_pool2d(x, 2, 2, return_indices=True), 2),
+    ),
+    "max_unpool_indices": (
+        (
+            _step("max_pool_with_indices", "x", "pooled places", **_POOLED),
+            _step("max_unpool_indices", "pooled places", "y", **_POOLED),
+        ),
+        lambda x: nn.functional.max_unpool2d(*max_pool2d(x, 2, 2, return_indices=True), 2),
+    ),
+    "top_k": ((_step("top_k", "x", "y places", count=5),), lambda x: x.topk(5)[0]),
+    "where": (
+        (
+            _step("relu", "x", "above"),
+            _step("multiply", "x", "less", number=0.25),
+            _step("where", "above x less", "y"),
+        ),
+        lambda x: nn.functional.leaky_relu(x, 0.25),
+    ),
+    "gather_in_batch": (
+        (*_CHOICES, _step("gather_in_batch", "x places", "y", axis=1, batch_axes=1)),
+        _strongest,
+    ),
+    "resize_area": (
+        (_step("resize_area", "x", "y", size=(8, 4)),),
+        lambda x: nn.functional.avg_pool2d(x.repeat_interleave(2, 2), (3, 3)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "function"), CHOOSING.values(), ids=CHOOSING)
+def test_kinds_that_no_torch_module_has_do_as_torch_would(
+    steps: tuple[Operation, ...], function: Callable[[Tensor], Tensor]
+) -> None:
+    """As above: relevance by epsilon is the gradient times the input, of torch's function for the same."""
+    torch.manual_seed(5)
+    filters, leaf = torch.randn(4, 3, 3, 3), noise(7, 14).requires_grad_()
+    answers = function(nn.functional.conv2d(leaf, filters)).flatten(1)
+    held = {"filters": filters, "scores": torch.randn(3, answers.shape[1])}
+    scores = answers @ held["scores"].T
+    best = int(scores[0].abs().argmax())
+    scores[0, best].backward()
+    operations = (
+        Operation("convolution", "x", "Conv", ("data",), ("x",), {"weight": "filters"}),
+        *steps,
+        Operation("dense", "scores", "Dense", ("y",), ("scores",), {"weight": "scores"}),
+    )
+    parameters = Parameters({key: tuple(one.shape) for key, one in held.items()}, held.__getitem__)
+    network = Network(
+        Graph("kinds", {"data": (1, 3, 14, 14)}, operations, ("scores",), parameters), input_spec=None
+    )
+    found = convscope.relevance(network, leaf.detach(), f"scores:{best}", rule="epsilon").values
+    expected = (leaf.grad * leaf.detach())[0].movedim(0, -1) / scores[0, best].detach()
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
 
 

@@ -43,7 +43,8 @@ Rule: TypeAlias = Literal[
 ]
 CAUTION = (
     "Relevance is shared out by rules that were chosen for clear maps, not measured; what biases take is lost on the "
-    "way, and with the rules that only add, maps of different classes look alike (compare two)"
+    "way, and with the rules that only add, so is that of sums below 0 to which nothing was added, and maps of "
+    "different classes look alike (compare two)"
 )
 
 

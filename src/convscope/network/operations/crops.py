@@ -63,7 +63,7 @@ def _sample_along(map: Tensor, axis: int, places: Tensor, interpolation: str) ->
     return before + (behind - before) * share
 
 
-@operation(sees="map", affine=True, relevance="routed")
+@operation(sees="map", affine=True, relevance="shared")
 def resize_area(input: Tensor, *, size: Sequence[int], corners: bool = False) -> Tensor:
     """Return a map at another size, each pixel the mean of what it covers; with `corners` the outermost ones stay."""
     for axis, count in ((2, size[0]), (3, size[1])):

@@ -20,7 +20,7 @@ Combination = Literal["none", "add", "mul", "max", "min"]
 _SCATTERED = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 
-@operation(sees="map", reads_sizes=True)
+@operation(sees="map", reads_sizes=True, relevance="routed")
 def top_k(
     input: Tensor, size: Tensor | None = None, *, count: int = 1, axis: int = -1, largest: bool = True
 ) -> tuple[Tensor, Tensor]:

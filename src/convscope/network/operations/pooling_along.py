@@ -124,7 +124,7 @@ def max_pool_with_indices(
     return pooled, places
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed")
 def max_unpool_indices(
     input: Tensor,
     places: Tensor,
