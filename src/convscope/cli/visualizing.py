@@ -241,7 +241,7 @@ def _measure(network: Network, folder: str | None) -> None:
     """Measure what photographs make the channels answer, once, and keep it; say what is not checked without."""
     from convscope.measuring.picture_list import list_pictures, pictures_hash
     from convscope.measuring.strongest import find_strongest, keep_strongest, strongest_of
-    from convscope.optimization.sleepers import FEWEST
+    from convscope.optimization.measured_units import FEWEST
 
     strongest = find_strongest(network)
     if folder is not None:

@@ -16,9 +16,8 @@ from torch import Tensor
 from convscope.measuring.strongest import Strongest
 from convscope.network.graph import CHANNELS_LAST, Operation
 from convscope.network.network import Network
+from convscope.optimization.measured_units import measured_channels, measured_units
 from convscope.optimization.objective_batch import ObjectiveBatch, objective_batch
-
-_FEWEST = 30  # pictures; fewer do not show what real ones reach
 
 
 def held_answers(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest) -> list[float | None]:
@@ -27,14 +26,7 @@ def held_answers(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest) 
     None where that was not measured, or on few pictures, and for objectives of more than one unit.
     """
     answers: list[float | None] = [None] * len(batch.objectives)
-    if strongest.pictures < _FEWEST:
-        return answers
-    places: dict[str, list[int]] = {}
-    for index, objective in enumerate(batch.objectives):
-        address = batch.targets[objective.targets[0]]
-        if len(objective.targets) == 1 and strongest.of(address) is not None:
-            places.setdefault(address.layer, []).append(index)
-    for layer, indices in places.items():
+    for layer, indices in measured_units(batch, strongest).items():
         batch_held = objective_batch(
             held_network(batch.network, layer, strongest), [batch.objectives[index] for index in indices]
         )
@@ -50,14 +42,8 @@ def held_network(network: Network, layer: str, strongest: Strongest) -> Network:
     def steps() -> Iterator[Operation]:
         for operation in graph.needed_for([layer]):
             value = operation.outputs[0]
-            measured, shape = strongest.layers.get(value), network.shape_channels_first(value)
-            if (
-                measured is None
-                or value == layer
-                or shape is None
-                or len(shape) < 2
-                or shape[1] != len(measured)
-            ):
+            measured = None if value == layer else measured_channels(network, value, strongest)
+            if measured is None:
                 yield operation
                 continue
             free, key = f"{value} (free)", f"{value} (highest)"

@@ -21,11 +21,11 @@ from convscope.network.network import Network
 from convscope.network.operations.redirected_relu import woken_clip
 from convscope.network.rewriting import is_relu
 from convscope.optimization.ascent import CannotAscend, ascend
+from convscope.optimization.measured_units import measured_channels, measured_units
 from convscope.optimization.objective import Objective, Values
 from convscope.optimization.objective_batch import ObjectiveBatch, objective_batch
 from convscope.optimization.presets import preset
 
-FEWEST = 30  # pictures; fewer do not show what real ones leave at rest
 _MOSTLY = QUANTILES.index(0.95)
 _STILL = 1e-3  # of what it answers at rest, for a sigmoid's last digits
 _STEPS = 48
@@ -55,11 +55,11 @@ def resting_channels(network: Network, layer: str, strongest: Strongest) -> dict
     found = dict[str, Tensor]()
     for operation in network.graph.needed_for([layer]):
         value = operation.outputs[0]
-        measured, shape = strongest.layers.get(value), network.shape_channels_first(value)
-        if measured is None or shape is None or len(shape) < 2 or shape[1] != len(measured):
+        measured = None if value == layer else measured_channels(network, value, strongest)
+        if measured is None:
             continue
         still = (measured[..., _MOSTLY] - measured[..., 0]).abs() <= _STILL * measured[..., 0].abs()
-        if value != layer and (at_rest := still.all(1)).any():
+        if (at_rest := still.all(1)).any():
             found[value] = measured[:, 1, 0].where(at_rest, torch.nan)
     return found
 
@@ -71,19 +71,11 @@ def sways(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest) -> list
     (N, C, H, W) in 0..1, are where the search for a picture that wakes a channel begins.
     """
     answers: list[Sway | None] = [None] * len(batch.objectives)
-    if strongest.pictures < FEWEST:
-        return answers
-    places: dict[str, list[int]] = {}
-    for index, objective in enumerate(batch.objectives):
-        address = batch.targets[objective.targets[0]]
-        if len(objective.targets) == 1 and strongest.of(address) is not None:
-            answers[index] = Sway()
-            places.setdefault(address.layer, []).append(index)
-    for layer, indices in places.items():
-        if resting := resting_channels(batch.network, layer, strongest):
-            for index in indices:
-                address = batch.targets[batch.objectives[index].targets[0]]
-                answers[index] = _sway(batch, pictures[index], address, resting, strongest)
+    for layer, indices in measured_units(batch, strongest).items():
+        resting = resting_channels(batch.network, layer, strongest)
+        for index in indices:
+            address = batch.targets[batch.objectives[index].targets[0]]
+            answers[index] = _sway(batch, pictures[index], address, resting, strongest) if resting else Sway()
     return answers
 
 
@@ -113,13 +105,10 @@ def _sway(
     seen = Resting(batch.network, address, resting, max(most - least, 1e-30))
     woken = _sway_over(seen, torch.cat([start, step.best()]), through=False)
     # No picture may have been found that wakes them: then it counts how far they are from waking.
-    return (
-        woken if woken.share > SWAYED else max(woken, _sway_over(seen, start[:1], through=True), key=_share)
-    )
-
-
-def _share(sway: Sway) -> float:
-    return sway.share
+    if woken.share > SWAYED:
+        return woken
+    through = _sway_over(seen, start[:1], through=True)
+    return through if through.share > woken.share else woken
 
 
 @dataclass(frozen=True, eq=False)
