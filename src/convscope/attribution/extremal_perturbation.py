@@ -71,7 +71,7 @@ def extremal_perturbation(
         f"the part, {100 * map.mean():.2g} % of the picture, that keeps it the highest where the rest shows "
         f"{in_words(baseline)}: {score:.4g} of {target.score:.4g}, after {steps} steps"
     )
-    values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)
+    values = target.on_each_color(map)
     return Attribution(target, "Extremal perturbation", map, values, how, CAUTION, lit="what is enough")
 
 

@@ -17,7 +17,7 @@ from convscope.attribution.baselines import Baseline, baseline_input, in_words, 
 from convscope.attribution.changed_parts import Box
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import covered_numbers
+from convscope.attribution.perturbation import covered_numbers, sides_in_words
 from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
@@ -66,7 +66,7 @@ def occlusion(
         f"what it loses ({target.score:.4g} in all) where a window of {_times(window, len(target.places))} shows "
         f"{in_words(baseline)}, every {stride}: {len(boxes):,} runs, the mean over the windows on each of them"
     )
-    values = np.repeat(map[..., None], target.pixels(target.input).shape[-1], -1)
+    values = target.on_each_color(map)
     return Attribution(target, "Occlusion", map, values, how, CAUTION, signed=True, lit="what speaks for it")
 
 
@@ -84,7 +84,7 @@ def windows(size: Sequence[int], window: int, stride: int) -> Iterator[Box]:
 
 def _times(window: int, axes: int) -> str:
     """Say how large a window is: 45 × 45 pixels, or 9 positions of a signal."""
-    return f"{' × '.join([str(window)] * axes)} {'pixels' if axes == 2 else 'positions'}"
+    return f"{sides_in_words(window, axes)} {'pixels' if axes == 2 else 'positions'}"
 
 
 def _checked(size: Sequence[int], window: int | None, stride: int | None) -> tuple[int, int]:

@@ -92,6 +92,11 @@ def covered_numbers(
     return torch.cat(scores)
 
 
+def sides_in_words(side: int, axes: int) -> str:
+    """Say how large a window is, or into how many cells each axis is cut: 45 × 45 of a picture, 45 of a signal."""
+    return " × ".join([str(side)] * axes)
+
+
 def outside(box: Box, size: Sequence[int]) -> Tensor:
     """Return the mask that covers a box."""
     mask = torch.ones(*size)

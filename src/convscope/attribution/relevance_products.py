@@ -18,6 +18,7 @@ from convscope.attribution.relevance_ways import way_of
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import kind_of
 from convscope.network.operations.aten import base_of
+from convscope.network.tail import constant_values
 
 _VALUES = {"attention": 2, "multi_head_attention": 1, "mix_by_score": 1}
 _TO_CODES = ("quantize", "dynamic_quantize")
@@ -45,13 +46,8 @@ def without_part(graph: Graph) -> set[str]:
 
     And the scales and zero points of codes whose range is the picture's own.
     """
-    values = set[str]()
-    for operation in graph.operations:
-        if values.issuperset(operation.inputs):
-            values.update(operation.outputs)
-        elif operation.kind == "dynamic_quantize":
-            values.update(operation.outputs[1:])
-    return values
+    codes = (operation for operation in graph.operations if operation.kind == "dynamic_quantize")
+    return constant_values(graph, (value for operation in codes for value in operation.outputs[1:]))
 
 
 def is_less_zero(graph: Graph, operation: Operation) -> bool:

@@ -19,7 +19,7 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import Baseline, baseline_input, in_words
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.perturbation import masked_numbers, sides_in_words
 from convscope.attribution.stretching import stretched
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
@@ -116,12 +116,12 @@ def random_masks(size: Sequence[int], count: int, generator: torch.Generator) ->
 
 
 def _attribution(target: AttributionTarget, sums: _Sums, nothing: str) -> Attribution:
-    means, channels = sums.values, target.pixels(target.input).shape[-1]
-    cells = " × ".join([str(GRID)] * means.ndim)
+    means = sums.values
     how = (
-        f"{sums.count:,} random masks of {cells} cells, half of them showing {nothing}, weighted by its value "
-        f"behind each ({sums.answers / sums.count:.4g} on average); each pixel to ± {sums.interval:.2g} at 95 %"
+        f"{sums.count:,} random masks of {sides_in_words(GRID, means.ndim)} cells, half of them showing {nothing}, "
+        f"weighted by its value behind each ({sums.answers / sums.count:.4g} on average); each pixel to ± "
+        f"{sums.interval:.2g} at 95 %"
     )
     above = means - sums.answers / sums.count
-    values = np.repeat(means[..., None], channels, -1)
+    values = target.on_each_color(means)
     return Attribution(target, "RISE", above, values, how, CAUTION, signed=True, lit="what speaks for it")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
@@ -17,7 +16,7 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import Baseline, baseline_input, in_words, or_usual
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.perturbation import masked_numbers, sides_in_words
 from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
@@ -67,13 +66,12 @@ def shapley(
     mean = shares.mean(0)
     error = float(shares.std(0).mean() / len(orders) ** 0.5) if len(orders) > 1 else 0.0
     map = mean[cells].numpy()
-    cells_in_words = " × ".join([str(grid)] * axes)
     how = (
-        f"the cells of a grid of {cells_in_words} appear in {len(orders)} orders on {in_words(baseline)}: what each "
-        f"changes, on average, ± {1.96 * error:.2g} at 95 %. They add up to {float(mean.sum()):.4g}, all that the "
-        "picture gives"
+        f"the cells of a grid of {sides_in_words(grid, axes)} appear in {len(orders)} orders on {in_words(baseline)}: "
+        f"what each changes, on average, ± {1.96 * error:.2g} at 95 %. They add up to {float(mean.sum()):.4g}, all "
+        "that the picture gives"
     )
-    values = np.repeat(map[..., None], target.pixels(target.input).shape[-1], -1)
+    values = target.on_each_color(map)
     return Attribution(
         target, "Shapley values", map, values, how, CAUTION, signed=True, lit="what speaks for it"
     )

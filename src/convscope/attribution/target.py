@@ -172,6 +172,10 @@ class AttributionTarget:
         axis = self.channel_axis
         return tuple(side for one, side in enumerate(self.input.shape) if one not in (0, axis))
 
+    def on_each_color(self, map: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a map of one number a place as `pixels` gives the input: the same number for each color."""
+        return np.repeat(map[..., None], self.pixels(self.input).shape[-1], -1)
+
     def pixels(self, values: Tensor) -> NDArray[np.float64]:
         """Return values in the input's shape as (height, width, channels), colors in the order red, green, blue.
 

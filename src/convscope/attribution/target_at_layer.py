@@ -105,8 +105,7 @@ class TargetAtLayer:
         """
         if self.grid is None:
             whole = values[0]
-            slices = {2: 1, 4: whole.shape[1] if whole.dim() == 4 else 1}.get(whole.dim())
-            return whole if slices is None else whole.reshape(len(whole), slices, -1)
+            return whole[:, None] if whole.dim() == 2 else whole.flatten(2) if whole.dim() == 4 else whole
         rows, columns = self.grid
         return values.movedim(self.channel_axis, 1)[0, :, -rows * columns :].reshape(-1, rows, columns)
 

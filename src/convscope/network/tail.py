@@ -5,7 +5,7 @@ Ablating a unit, clamping it or asking what it contributes changes nothing befor
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -134,9 +134,12 @@ def operations_behind(graph: Graph, layer: str, targets: Sequence[str]) -> tuple
     return tuple(behind)
 
 
-def constant_values(graph: Graph) -> set[str]:
-    """Return the values that no input of the graph goes into: they are the same however many pictures there are."""
-    constants = set[str]()
+def constant_values(graph: Graph, taken: Iterable[str] = ()) -> set[str]:
+    """Return the values that no input of the graph goes into: they are the same however many pictures there are.
+
+    Those in `taken` are taken for such, and so is what is made of them alone.
+    """
+    constants = set(taken)
     for operation in graph.operations:
         if constants.issuperset(operation.inputs):
             constants.update(operation.outputs)
