@@ -94,6 +94,11 @@ def user_path(name: str | os.PathLike[str]) -> Path:
         return path
 
 
+def is_numpy_file(name: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is that of a NumPy file of one array, which lies there."""
+    return os.fsdecode(name).lower().endswith(".npy") and user_path(name).is_file()
+
+
 def broken_link(path: Path) -> str | None:
     """Return, for a link that ends at no file, what is wrong with it; None for anything else."""
     try:

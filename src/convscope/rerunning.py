@@ -23,7 +23,7 @@ from convscope.network.engine.threads import MOST_THREADS, computing_on
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.pictures.options import FORMER_NAMES
-from convscope.pictures.photograph import open_photograph, picture_file_hash
+from convscope.pictures.photograph import picture_file_hash
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions, read_recipe
 from convscope.pictures.recorded_files import require_consent
@@ -32,8 +32,8 @@ from convscope.pictures.recording import (
     INPUTS,
     frozen,
     input_spec_hash,
-    is_tensor,
     labels_hash,
+    opened_for,
     picture_hash,
     recipe_functions,
     unrecordable_type,
@@ -95,8 +95,7 @@ def rerun(
         if "network" in signature.parameters:
             arguments["network"] = _the_network(recipe, network)
         if recipe.picture_sha256 or picture is not None:
-            open_picture = getattr(arguments.get("network"), "opened_input", open_photograph)
-            arguments["picture"] = _the_picture(recipe, picture, open_picture)
+            arguments["picture"] = _the_picture(recipe, picture, arguments.get("network"))
         if "seed" in signature.parameters:
             arguments["seed"] = recipe.seed
         signature.bind(**arguments)
@@ -213,14 +212,14 @@ def _beside(file: str | None, folder: Path) -> str | None:
     return str(moved)
 
 
-def _the_picture(recipe: Recipe, picture: Any, open_picture: Callable[[Any], Any]) -> Any:
+def _the_picture(recipe: Recipe, picture: Any, network: Network | None) -> Any:
     if picture is None:
         if recipe.picture is None:
             raise RecipeError(
                 "the picture was made from an input in memory; give it: rerun(recipe, picture=...)"
             )
         picture = recipe.picture
-    picture = picture if is_tensor(picture) else open_picture(picture)
+    picture = opened_for(network, picture)
     _check_same(
         f"the picture {recipe.picture or 'in memory'} has",
         recipe.picture_sha256,

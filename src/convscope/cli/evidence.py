@@ -24,8 +24,9 @@ from convscope.cli.options import (
     numbers,
     output_option,
 )
-from convscope.cli.pictures import is_array, pictures_named
+from convscope.cli.pictures import pictures_named
 from convscope.cli.result_paths import require_pixels
+from convscope.files import is_numpy_file
 
 _SHEETS = {
     "layers": ("columns",),
@@ -232,7 +233,7 @@ def _evidence(
     require_pixels(output)
     named, opened = pictures_named([picture], signals=True), opening.open(network)
     require_targets(opened, targets)
-    if opened.input_spec is None and is_array(picture):
+    if opened.input_spec is None and is_numpy_file(picture):
         chosen = source is ParameterSource.COMMANDLINE or "layer" in arguments
         method = method if chosen or method != _DEFAULT else "integrated-gradients"
     what = f"{method}{'-sanity' if sanity else ''}{'-one-scale' if one_scale else ''}"

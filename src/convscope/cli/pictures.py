@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from convscope.cli.result_paths import note
 from convscope.errors import PictureError
-from convscope.files import matched, user_path
-
-if TYPE_CHECKING:
-    pass
-
-
-def is_array(name: str) -> bool:
-    """Whether a name is that of a NumPy file."""
-    return name.lower().endswith(".npy") and user_path(name).is_file()
+from convscope.files import is_numpy_file, matched, user_path
 
 
 def pictures_named(names: Iterable[str], *, signals: bool = False) -> list[str]:
@@ -32,7 +23,7 @@ def pictures_named(names: Iterable[str], *, signals: bool = False) -> list[str]:
         if not name.strip():
             raise PictureError("a PICTURE is empty: give a file, a folder, or one of the samples")
         if (several := files_of(name)) is None:
-            if not (signals and is_array(name)):
+            if not (signals and is_numpy_file(name)):
                 check_pictures([name])
             paths.append(name)
         elif readable := list(_readable(several)):

@@ -22,7 +22,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean, warn
-from convscope.files import user_path
+from convscope.files import is_numpy_file
 from convscope.network.address_book import AddressBook, names_of_cut_layers, names_of_values
 from convscope.network.axes import at_position, require_position, shape_channels_first, to_channels_first
 from convscope.network.class_head import (
@@ -286,8 +286,7 @@ class Network:
         """
         if isinstance(picture, Tensor):
             return picture
-        name = os.fsdecode(picture) if isinstance(picture, (str, os.PathLike)) else ""
-        holds_numbers = name.lower().endswith(".npy") and user_path(name).is_file()
+        holds_numbers = isinstance(picture, (str, os.PathLike)) and is_numpy_file(picture)
         takes_numbers = self.input_spec is None and len(self.graph.inputs) == 1
         if not takes_numbers or not (holds_numbers or isinstance(picture, np.ndarray)):
             return open_photograph(picture)

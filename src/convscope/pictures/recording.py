@@ -66,9 +66,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             bound = signature.bind(*positional, **keywords)
             bound.apply_defaults()
             values = bound.arguments
-            if "picture" in values and not is_tensor(values["picture"]) and values["picture"] is not None:
-                opened = getattr(values.get("network"), "opened_input", open_photograph)
-                values["picture"] = opened(values["picture"])
+            if values.get("picture") is not None:
+                values["picture"] = opened_for(values.get("network"), values["picture"])
             recorded = values.keys() - {*INPUTS, *UNRECORDED}
             arguments, settled = recordable({key: values[key] for key in values if key in recorded})
             values.update(settled)
@@ -80,6 +79,11 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
         return explained  # type: ignore[return-value]
 
     return mark
+
+
+def opened_for(network: Any, picture: Any) -> Any:
+    """Return a picture opened as a network's input, or without one as a photograph; a tensor as it is."""
+    return picture if is_tensor(picture) else getattr(network, "opened_input", open_photograph)(picture)
 
 
 def writes_recipe(name: str) -> Callable[[_Function], _Function]:
