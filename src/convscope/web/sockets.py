@@ -21,7 +21,7 @@ from convscope.web.session import Session
 from convscope.web.worker import Job, TooBusy
 
 VIEWER = "convscope_viewer"  # a cookie
-MOST_JOBS_OF_A_PAGE = 4  # of one page
+MOST_JOBS_OF_A_PAGE = 4
 MOST_UNREAD = 256  # messages, and no further order is taken
 MOST_WAITING = 32  # previews on their way to a page that reads slowly
 

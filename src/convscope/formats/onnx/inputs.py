@@ -108,9 +108,11 @@ def guesses(
 ) -> list[str]:
     """Return what to say of inputs whose length nothing says; a picture's size is told with its other guesses."""
     values = [value for value in network_inputs(model, constants) if value.name in shapes]
-    names = [value.name or "" for value in values]
+    stated = {value.name or "": stated_shape(value) for value in values}
+    if all(len(sizes) == 4 for sizes in stated.values()):
+        return []  # pictures, whose nodes need not be gone through again
+    names = list(stated)
     needed, replaced = needed_sizes(model.graph, names, constants), given_shapes(given, names)
-    stated = {name: stated_shape(value) for name, value in zip(names, values, strict=True)}
     known = {stated[name][axis] for name, axis in needed if axis < len(stated[name])}
     known |= {size for name in replaced for size in stated[name]}
     return [
