@@ -143,6 +143,19 @@ def test_mp4_is_read_back(frames: Frames, tmp_path: Path) -> None:
     assert np.abs(found[1].astype(int) - 100).max() <= 4
 
 
+def test_an_mp4_of_odd_sizes_loses_no_pixel_and_shows_what_is_transparent_on_white(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    frames = Frames(tmp_path / "frames")
+    gray = np.full((33, 31, 4), (90, 90, 90, 255), np.uint8)
+    gray[:, -3:] = (20, 20, 20, 0)  # the last columns are transparent
+    frames.keep(1, gray)
+    with av.open(str(write_film(tmp_path / "film.mp4", frames.paths(), 10))) as container:
+        (found,) = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+    assert found.shape == (34, 32, 3)
+    assert np.abs(found[:, :26].astype(int) - 90).max() <= 6
+    assert found[:, 29:].min() >= 245
+
+
 def test_the_colors_of_an_mp4_are_those_that_it_says(tmp_path: Path) -> None:
     """BT.709's own formula, written out, finds them in the planes."""
     av = pytest.importorskip("av")

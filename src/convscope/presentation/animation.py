@@ -20,7 +20,7 @@ from PIL import Image, features
 from convscope.errors import PictureError
 from convscope.files import saved, user_path, writing, written_whole
 from convscope.pictures.numpy_file import read_numbers
-from convscope.pictures.picture import Picture
+from convscope.pictures.picture import Picture, on_white
 
 Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
@@ -138,8 +138,9 @@ def write_film(
 ) -> Path:
     """Make a film of pictures of one size, `rate` of them a second, and return its path.
 
-    GIF has 256 colors a frame and at most 50 frames a second; but for MP4 the last frame stays a second. WebP and AVIF
-    carry the caption and the recipe of `picture`, what the film comes to. The file appears whole or not at all.
+    GIF has 256 colors a frame and at most 50 frames a second; but for MP4 the last frame stays a second. MP4 shows what
+    is transparent on white, and its sizes are even: the last column or row stands twice where that adds one. WebP and
+    AVIF carry the caption and the recipe of `picture`, what the film comes to. The file appears whole or not at all.
     PictureError when the pictures are no film, or it cannot be written.
     """
     path = require_film(path)
@@ -225,7 +226,7 @@ def _write_mp4(path: Path, frames: Sequence[Path], rate: float) -> None:
     with av.open(str(path), "w", format="mp4") as container:
         stream = None
         for image in map(_image, frames):
-            even = image.convert("RGB").crop((0, 0, image.width // 2 * 2, image.height // 2 * 2))
+            even = _of_even_size(on_white(image).convert("RGB"))
             if stream is None:
                 stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
                 stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
@@ -235,6 +236,12 @@ def _write_mp4(path: Path, frames: Sequence[Path], rate: float) -> None:
             container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode())
+
+
+def _of_even_size(image: Image.Image) -> Image.Image:
+    """Return a picture whose last column and row stand twice where their number is odd: a chroma sample covers two."""
+    pixels = np.asarray(image)
+    return Image.fromarray(np.pad(pixels, ((0, image.height % 2), (0, image.width % 2), (0, 0)), mode="edge"))
 
 
 def _say_colors(codec: Any) -> None:
