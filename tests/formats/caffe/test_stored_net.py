@@ -150,6 +150,48 @@ def test_branches(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["x", "renamed"])
+def test_an_order_that_counts(tmp_path: Path, name: str) -> None:
+    """c - d for d - c, which coefficients of 1 and -1 tell from c + d."""
+    two = SIDE + conv("d", "data", 4, 3)
+    minus = (
+        two
+        + layer("Eltwise", name, "%s %s", eltwise_param="operation: SUM coeff: 1 coeff: -1")
+        + conv("e", name, 2, 1)
+    )
+    said = differing(tmp_path, minus % ("c", "d"), minus.replace(f'"{name}"', '"x"') % ("d", "c"))
+    assert said[0].startswith(
+        "layer 'x' reads 'c' of layer 'relu_c'" if name == "x" else "layer 'e' reads 'renamed'"
+    )
+    plus = minus.replace("coeff: -1", "coeff: 1")
+    assert opened(tmp_path, plus % ("c", "d"), plus.replace(f'"{name}"', '"x"') % ("d", "c")) == []
+
+
+def test_layers_of_other_names(tmp_path: Path) -> None:
+    """What has no numbers is renamed freely: it is found by what it reads."""
+    net = (
+        SIDE
+        + FORK % ("ReLU", "relu_param { negative_slope: %s }")
+        + layer("Pooling", "p", "x", pooling_param="kernel_size: %s")
+    )
+    renamed = net.replace('name: "x"', 'name: "conv_relu"').replace('name: "p"', 'name: "pool_of_relu"')
+    assert opened(tmp_path, renamed % (0, 2), net % (0, 2)) == []
+    assert differing(tmp_path, renamed % (0, 2), net % (0.1, 3)) == [
+        "layer 'conv_relu' ('x' there) has negative_slope 0, in the weights 0.1",
+        "layer 'pool_of_relu' ('p' there) has kernel 2, in the weights 3",
+    ]
+    two = net + layer("Pooling", "q", "x", pooling_param="kernel_size: %s")
+    swapped = two.replace('name: "q"', 'name: "a"').replace('name: "p"', 'name: "b"')
+    assert opened(tmp_path, swapped % (0, 2, 3), two % (0, 3, 2)) == []  # nobody knows which is which
+    more = net + layer("ReLU", "y", "p", relu_param="negative_slope: %s")
+    twice = more.replace('name: "y"', 'name: "x"')  # two layers of one name, as careless descriptions have
+    said = [
+        f"layer 'x' has negative_slope {found}, in the weights {trained}"
+        for found, trained in ((0, 0.1), (0.3, 0.5))
+    ]
+    assert differing(tmp_path, twice % (0, 2, 0.3), twice % (0.1, 2, 0.5)) == said
+
+
 TRAINED = """
 layer { name: "mnist" type: "Data" top: "data" top: "label" include { phase: TRAIN } transform_param { scale: 0.004 }
   data_param { batch_size: 64 backend: LMDB source: "x" } phase: TRAIN }

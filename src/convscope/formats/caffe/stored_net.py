@@ -74,20 +74,34 @@ def differences(net: Message, stored: Message, shape_read: ShapeRead) -> Iterato
     shared = set(ours.places) & set(theirs.places)
     numbers: dict[Any, int] = {}
     our_numbers, their_numbers = (one.numbered(shared, numbers) for one in (ours, theirs))
-    for name, index in ours.places.items():
-        if name not in shared:
+    renamed = _renamed(ours.unnamed(shared, our_numbers), theirs.unnamed(shared, their_numbers))
+    for index, layer in enumerate(net.layer):
+        place = theirs.places[layer.name] if layer.name in shared else renamed.get(index)
+        if place is None:
             continue
-        layer, other = net.layer[index], stored.layer[theirs.places[name]]
-        yield from (f"layer {name!r} {said}" for said in _differing_settings(layer, other, shape_read))
-        read, trained = ours.read[index], theirs.read[theirs.places[name]]
+        other = stored.layer[place]
+        said_of = f"layer {layer.name!r}" + (f" ({other.name!r} there)" if other.name != layer.name else "")
+        yield from (f"{said_of} {said}" for said in _differing_settings(layer, other, shape_read))
+        read, trained = ours.read[index], theirs.read[place]
         pairs = list(zip(read, trained, strict=False))
         found = [our_numbers.get(top) for top, _ in pairs]
         wanted = [their_numbers.get(top) for _, top in pairs]
-        if None in found or None in wanted or (layer.type == "Eltwise" and sorted(found) == sorted(wanted)):  # type: ignore[type-var]
+        if None in found or None in wanted:
+            continue
+        if _in_any_order(ours.plans[index]) and sorted(found) == sorted(wanted):  # type: ignore[type-var]
             continue
         for (top, other_top), one, another in zip(pairs, found, wanted, strict=True):
             if one != another:
-                yield f"layer {name!r} reads {ours.named(top)}, in the weights {theirs.named(other_top)}"
+                yield f"layer {layer.name!r} reads {ours.named(top)}, in the weights {theirs.named(other_top)}"
+
+
+def _renamed(ours: Mapping[int, list[int]], theirs: Mapping[int, list[int]]) -> dict[int, int]:
+    """Return which layer is which of those that have another name: the only ones of a type that read the same."""
+    return {
+        indices[0]: theirs[number][0]
+        for number, indices in ours.items()
+        if len(indices) == len(theirs.get(number, ())) == 1
+    }
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,8 @@ class _Net:
         for index, layer in enumerate(self.net.layer):
             sources = [found[top] for top in self.read[index]]
             plan = self.plans[index]
+            if _in_any_order(plan) and None not in sources:
+                sources.sort()
             key: Any = (plain_type(layer.type or ""), *sources)
             if layer.name in shared:
                 key = layer.name
@@ -152,6 +168,15 @@ class _Net:
                 found[index, position] = number
         return found
 
+    def unnamed(self, shared: set[str], numbers: Mapping[Top | None, int | None]) -> dict[int, list[int]]:
+        """Return the layers that the other net has none by the name of, by the number of their first top."""
+        found: dict[int, list[int]] = {}
+        for index, layer in enumerate(self.net.layer):
+            number = numbers.get((index, 0))
+            if layer.name not in shared and number and _kind(self.plans[index]) not in _PASSING:
+                found.setdefault(number, []).append(index)
+        return found
+
     def named(self, top: Top | None) -> str:
         """Say whose top that is."""
         if top is None:
@@ -162,6 +187,15 @@ class _Net:
 
 def _kind(plan: OperationPlan | None) -> str:
     return "" if plan is None else plan.kind
+
+
+def _in_any_order(plan: OperationPlan | None) -> bool:
+    """Whether the order of what it reads makes no difference."""
+    return (
+        plan is not None
+        and plan.kind.startswith("eltwise")
+        and len(set(plan.attributes.get("coefficients", ()))) < 2
+    )
 
 
 def _plan(layer: Message) -> OperationPlan | None:
