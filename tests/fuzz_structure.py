@@ -9,7 +9,7 @@ import pickletools
 import struct
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ OTHERS: tuple[Any, ...] = (
     *(None, True, -1, 0, 1, 3.5, 1e400, float("nan"), 2**31, 2**63, 2**70, "", "x", "é" * 40),
     *([], {}, [[]], [None], {"": None}, [1, 2, 3], [2**40], {"class_name": "Dense", "config": {}}),
 )
+EXTREMES = (-1, -(2**31), -(2**63), 2**31 - 1, 2**32, 2**63 - 1, 30_000, 4_000_000)
 _STRINGS = {"BINUNICODE": (b"X", "<I"), "SHORT_BINUNICODE": (b"\x8c", "<B")}
 _WHOLE = {"BININT", "BININT1", "BININT2", "LONG1"}
 
@@ -29,6 +30,8 @@ _WHOLE = {"BININT", "BININT1", "BININT2", "LONG1"}
 def near(number: Any, random: Random) -> Any:
     """Return a number that might stand there as well."""
     ways = (1 + number, number - 1, 2 * number, -number, 0, 1000 * number, number / 2, number * 10**6)
+    if random.random() < 0.25:
+        ways = EXTREMES
     return ways[random.integers(len(ways))]
 
 
@@ -153,6 +156,8 @@ def protobuf_damage(data: bytes, random: Random, depth: int = 0) -> bytes:
     fields = _fields(data)
     if not fields:
         return _leaf_damage(data, random)
+    if not depth and random.random() < 0.25:
+        return _renamed(fields, random)
     for _ in range(1 if depth else random.integers(1, 4)):
         if not fields:
             break
@@ -180,9 +185,53 @@ def protobuf_damage(data: bytes, random: Random, depth: int = 0) -> bytes:
     return _message(fields)
 
 
+def _renamed(fields: list[list[Any]], random: Random) -> bytes:
+    """Put names of a message in the places of others, wherever they stand: cycles, twins, what is nowhere."""
+    tree = _tree(fields)
+    places = [*_texts(tree)]
+    for _ in range(random.integers(1, 4) if places else 0):
+        to, other = places[random.integers(len(places))], places[random.integers(len(places))]
+        to[2] = other[2]
+    return _written(tree)
+
+
+def _tree(fields: list[list[Any]], depth: int = 0) -> list[list[Any]]:
+    """Return a message's fields with those of the messages within it; bytes that could be a text are one."""
+    for field in fields:
+        if field[1] == 2 and depth < 9 and not _is_text(field[2]):
+            inside = _fields(field[2])
+            field[2] = _tree(inside, depth + 1) if inside else field[2]
+    return fields
+
+
+def _is_text(value: bytes) -> bool:
+    return 0 < len(value) < 200 and all(32 <= byte < 127 for byte in value)
+
+
+def _texts(tree: list[list[Any]]) -> Iterator[list[Any]]:
+    for field in tree:
+        if isinstance(field[2], list):
+            yield from _texts(field[2])
+        elif field[1] == 2 and _is_text(field[2]):
+            yield field
+
+
+def _written(tree: list[list[Any]]) -> bytes:
+    return _message(
+        [
+            [number, wire, _written(value) if isinstance(value, list) else value]
+            for number, wire, value in tree
+        ]
+    )
+
+
 def _leaf_damage(value: bytes, random: Random) -> bytes:
     if len(value) in (1, 2, 3, 8, 16, 24) and random.random() < 0.5:
         return bytes(random.integers(0, 9, len(value), np.uint8))
+    if len(value) % 8 == 0 and 0 < len(value) < 100 and random.random() < 0.3:  # sizes
+        at = 8 * int(random.integers(len(value) // 8))
+        number = EXTREMES[random.integers(len(EXTREMES))]
+        return value[:at] + (number % 2**64).to_bytes(8, "little") + value[at + 8 :]
     ways = (b"", b"\xff\xfe", value[:-1], value + value, value[::-1], b"x" * len(value), value + b"\0")
     return ways[random.integers(len(ways))]
 

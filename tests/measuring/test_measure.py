@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from convscope import measure, open_network
 from convscope.address import Address
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
 from convscope.files import written_whole
+from convscope.measuring.block import BlockFile
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.plan import plan_measurement
 from convscope.network.network import Network
@@ -300,7 +302,21 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PictureError, match=r"cannot write .*kept: "):
         measure(network, pictures, ["conv1"], folder=tmp_path / "file" / "kept")
-    (found.folder / "block-000000.safetensors").write_bytes(b"nonsense")
+    block = found.folder / "block-000000.safetensors"
+    arrays = load_file(block)
+    for wrong in (
+        '{"broken": "2"}',
+        '{"broken": {"x": "y"}}',
+        "[1]",
+        "{",
+        '{"broken": {"1": 2}}',
+        "[" * 99_999,
+    ):
+        save_file(arrays, block, {"convscope": wrong})
+        with pytest.raises(PictureError, match=r"is no whole block of a measurement \(its facts"):
+            str(Measurements.open(place).survey(network))
+        assert not BlockFile(block).fits(found.manifest.layers)
+    block.write_bytes(b"nonsense")
     with pytest.raises(PictureError, match="is no whole block of a measurement"):
         Measurements.open(place).strongest("conv1:0")
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from convscope.errors import PictureError
+from convscope.errors import NetworkFileError, PictureError
 from convscope.files import saved
+from convscope.formats.json_types import Each, require
 from convscope.measuring.plan import MeasuredLayer
 from convscope.measuring.summary import Summary
 
@@ -62,7 +63,7 @@ class BlockFile:
         """Whether it is a whole block of a measurement of these layers."""
         try:
             with _open_block(self.path) as file:
-                json.loads((file.metadata() or {})[_FACTS])["broken"].items()
+                _broken_pictures(file)
                 count = file.get_slice("pictures").get_shape()
                 for index, layer in enumerate(layers):
                     for item in fields(Summary):
@@ -72,16 +73,15 @@ class BlockFile:
                         )
                         if shape != expected:
                             return False
-        except (PictureError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+        except (PictureError, SafetensorError, LookupError, ValueError):
             return False
         return True
 
     def facts(self) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return the numbers of the pictures that were read, and what is said of the others."""
         with _open_block(self.path) as file:
-            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
             pictures: NDArray[np.int64] = file.get_tensor("pictures")
-        return pictures, {int(index): str(reason) for index, reason in facts.get("broken", {}).items()}
+            return pictures, _broken_pictures(file)
 
     def read(self, layer: int, what: str, channels: Sequence[int] | slice = slice(None)) -> NDArray[Any]:
         """Return ``max``, ``mean``, ``position``, ``fires`` or ``lowest`` of a layer, or of some of its channels."""
@@ -90,13 +90,25 @@ class BlockFile:
         return numbers[..., channels]
 
 
+def _broken_pictures(file: Any) -> dict[int, str]:
+    """Return what is said of the pictures that could not be read; NetworkFileError where that is none of it."""
+    try:
+        facts = json.loads((file.metadata() or {}).get(_FACTS, '{"broken": {}}'))
+    except (ValueError, RecursionError) as error:
+        raise NetworkFileError(f"its facts are no JSON: {error}") from error
+    require(facts, {"broken": Each(str)}, "its facts")
+    if wrong := [index for index in facts["broken"] if not index.isdecimal()]:
+        raise NetworkFileError(f"its facts tell of picture {wrong[0]!r}, which is no number")
+    return {int(index): reason for index, reason in facts["broken"].items()}
+
+
 @contextmanager
 def _open_block(path: Path) -> Iterator[Any]:
     """Open a block's file; PictureError for one that is damaged."""
     try:
         with safe_open(path, "np") as file:
             yield file
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, NetworkFileError) as error:
         raise PictureError(
             f"{path} is no whole block of a measurement ({error}): remove it, and measure again"
         ) from error

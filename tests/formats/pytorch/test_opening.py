@@ -4,6 +4,7 @@ import argparse
 import os
 import pickle
 import re
+import struct
 import subprocess
 import sys
 import warnings
@@ -412,6 +413,9 @@ def test_programs_that_were_loaded_open(module: Small, tmp_path: Path) -> None:
         )
 
 
+_END_ON_A_SECOND_DISK = b"PK\6\7" + struct.pack("<LQL", 1, 0, 2) + b"PK\5\6" + bytes(18)
+
+
 def test_other_files_with_the_right_ending(tmp_path: Path) -> None:
     contents = {
         b"": "is empty|is damaged|it is empty",
@@ -419,6 +423,7 @@ def test_other_files_with_the_right_ending(tmp_path: Path) -> None:
         b"<!DOCTYPE html><html>not found</html>": r"a web page \(HTML\)",
         b"\x89PNG\r\n\x1a\n" + bytes(50): "a picture",
         b"\x80\x02}q\x00": "damaged, or no file of PyTorch's",
+        b"PK\3\4" + bytes(50) + _END_ON_A_SECOND_DISK: "is a damaged zip: ",
     }
     for content, said in contents.items():
         (tmp_path / "wrong.pth").write_bytes(content)

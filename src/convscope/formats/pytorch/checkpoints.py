@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from convscope.errors import NetworkFileError, WeightsMismatch, did_you_mean, warn
 from convscope.formats.packed_weights import QUANTIZED, require_unpacked
 from convscope.formats.pytorch.hub_folder import files_of
-from convscope.formats.pytorch.programs import program_weights
+from convscope.formats.pytorch.programs import is_zip, program_weights
 from convscope.formats.pytorch.unpickling import (
     Placeholder,
     QuantizedModule,
@@ -197,7 +197,7 @@ def _unpickled(path: Path) -> Any:
     """Read a file that `torch.save` wrote, without the power to run anything; its tensors stay in the file."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         if (program := program_weights(path)) is not None:
             return program
         with zipfile.ZipFile(path) as archive:

@@ -25,7 +25,7 @@ from convscope.formats.decisions import Decision
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.json_types import Each, require
 from convscope.formats.pytorch.program_constants import made_within
-from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, scalar_type
+from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, is_zip, scalar_type
 from convscope.formats.sizes import Axis
 from convscope.network.operations.aten import pure_operator
 from convscope.network.parameters import Shape
@@ -183,7 +183,7 @@ def read_exported(path: Path) -> ExportedProgram | None:
     Raises NetworkFileError for a damaged one. An operator that is not arithmetic raises UnsupportedLayer when it is
     met: the network is cut there.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return None
     try:
         with zipfile.ZipFile(path) as file:

@@ -77,6 +77,14 @@ def program_weights(path: Path) -> dict[str, Tensor] | None:
         raise NetworkFileError(f"{path} is a damaged program: {error}") from error
 
 
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip; NetworkFileError for one whose end says what no zip's does."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile as error:
+        raise NetworkFileError(f"{path} is a damaged zip: {error}") from error
+
+
 class Archive:
     """The members of a program's zip, each as long as the file says at most."""
 

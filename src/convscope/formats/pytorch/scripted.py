@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.pytorch.program_constants import made_within
-from convscope.formats.pytorch.programs import Archive, ScriptObject, read_script
+from convscope.formats.pytorch.programs import Archive, ScriptObject, is_zip, read_script
 from convscope.formats.pytorch.script_arithmetic import OF_SIZES, PLAIN, computed
 from convscope.formats.sizes import Size, SizeFraction, largest, smallest, whole
 from convscope.network.operations.aten import pure_operator
@@ -377,7 +377,7 @@ def _path_of(node: ast.expr) -> str:
 
 def read_scripted(path: Path) -> ScriptProgram | None:
     """Return the module of a TorchScript archive; None for a file that is none, NetworkFileError for a damaged one."""
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return None
     try:
         with zipfile.ZipFile(path) as file:

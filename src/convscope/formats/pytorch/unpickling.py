@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from convscope.formats.pytorch.counted_pickle import CountedUnpickler
+from convscope.formats.pytorch.programs import is_zip
 
 # What builds tensors out of numbers that lie in the file, and reads nothing else.
 _BUILDERS = (
@@ -79,7 +80,7 @@ def read_pickle(path: Path) -> Any:
 
     Large archives stay on the disk until a tensor's numbers are read. Raises whatever the damage brings about.
     """
-    zipped = zipfile.is_zipfile(path)
+    zipped = is_zip(path)
     if zipped:
         _require_plain(path)
     else:
