@@ -7,6 +7,7 @@ from convscope.errors import ConvscopeWarning, UnsupportedLayer
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
 from convscope.network.network import Network
+from zoo import conv, expects, layer
 
 HEAD = """
 name: "cut"
@@ -82,6 +83,71 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "pool5" bottom: "labels" to
         )
     assert list(network.graph.inputs) == ["data", "rois"] and network.graph.inputs["rois"] == (1, 5)
     assert network.shapes["pool5"] == (1, 4, 2, 3)
+
+
+def test_a_layer_that_prepares_pictures_gives_the_networks_input() -> None:
+    """DetectNet's training text: nothing of it was open, as its first layer is a fork's."""
+    data = layer("Data", "d", "", "data label", data_param="batch_size: 2")
+    odd, of_picture = (
+        layer("OddTransformation", "odd", read, "better boxes") for read in ("data label", "data")
+    )
+    trained = conv("c", "better", 4, 3) + layer("SoftmaxWithLoss", "loss", "c boxes")
+    with pytest.warns(
+        ConvscopeWarning, match="'odd' .* is not known to convscope: what it gives is taken for the"
+    ):
+        network = opened(data + odd + trained)
+    assert dict(network.graph.inputs) == {"better": (2, 3, 224, 224)} and not network.graph.cut
+    assert network.shapes["loss"] == (2, 4, 222, 222)
+    with pytest.warns(
+        ConvscopeWarning, match="is taken for the network's input"
+    ):  # as large as what it reads
+        assert dict(opened(expects(1, 3, 9, 7) + of_picture + trained).graph.inputs) == {
+            "better": (1, 3, 9, 7)
+        }
+    with pytest.warns(
+        ConvscopeWarning, match="'odd' is cut off"
+    ):  # where anything else is computed, it is cut
+        assert set(opened(HEAD + of_picture).graph.cut) == {"better", "boxes"}
+
+
+def test_what_lies_beside_a_picture_is_as_large() -> None:
+    """FCN's networks of color and depth, and of color and another coding of depth."""
+    data = layer("Python", "d", "", "color %s label", python_param='module: "d" layer: "D"')
+    with pytest.warns(ConvscopeWarning, match="'color' is: 1x3x224x224 is a guess"):
+        two = opened(data.replace("%s", "hha") + conv("a", "color", 4, 3) + conv("b", "hha", 4, 3))
+    assert dict(two.graph.inputs) == {"color": (1, 3, 224, 224), "hha": (1, 3, 224, 224)}
+    with pytest.warns(ConvscopeWarning, match="is a guess"):
+        depth = opened(
+            data.replace("%s", "depth") + layer("Concat", "both", "color depth") + conv("a", "both", 4, 3)
+        )
+    assert depth.shapes["both"] == (1, 4, 224, 224)
+
+
+def test_an_unpooling_that_states_its_size_tells_the_pictures() -> None:
+    """SegNet's training text: its data layer says nothing of 360 x 480, its Upsample does."""
+    text, read = layer("DenseImageData", "data", "", "data label"), "data"
+    for at in range(4):
+        text += layer("Pooling", f"p{at}", read, f"p{at} m{at}", pooling_param="kernel_size: 2 stride: 2")
+        read = f"p{at}"
+    text += layer("Upsample", "u", "p3 m3", upsample_param="scale: 2 upsample_w: 60 upsample_h: 45")
+    text += layer("Upsample", "v", "u m2", upsample_param="scale: 2")
+    text += layer("SoftmaxWithLoss", "loss", "v label", loss_param="weight_by_label_freqs: true")
+    with pytest.warns(ConvscopeWarning) as said:
+        network = opened(text)
+    assert any("1x3x360x480 is a guess" in str(one.message) for one in said)
+    assert network.shapes["loss"] == (1, 3, 90, 120) and not network.graph.cut
+
+
+def test_a_shape_that_fits_nothing_cuts_behind_regions_too() -> None:
+    text = HEAD + INFO + conv("s", "conv1", 18, 1) + conv("b", "conv1", 36, 1)
+    proposal = """module: 'rpn.proposal_layer' layer: 'ProposalLayer' param_str: "'feat_stride': 2" """
+    text += layer("Python", "rois", "s b im_info", python_param=proposal)
+    size = "pooled_w: 1 pooled_h: 1 spatial_scale: 0.5"
+    text += layer("ROIPooling", "r", "conv1 rois", roi_pooling_param=size)
+    text += layer("Reshape", "flat", "r", reshape_param="shape { dim: -1 dim: 7 dim: 11 }")
+    with pytest.warns(ConvscopeWarning, match="'flat': its Reshape cannot take 'r' 300x4x1x1"):
+        network = opened(text)
+    assert list(network.graph.cut) == ["flat"] and "r" in network.graph.outputs
 
 
 def test_a_guessed_picture_is_one_whose_halves_and_doubles_meet_again() -> None:

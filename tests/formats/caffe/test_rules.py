@@ -1,7 +1,7 @@
 import pytest
 
 from convscope.errors import ConvscopeWarning, NetworkFileError
-from convscope.formats.caffe.rules import filter_layers, insert_splits
+from convscope.formats.caffe.rules import filter_layers, insert_splits, layers_to_use
 from convscope.formats.caffe.text import read_text, read_text_file, write_text
 from convscope.formats.caffe.upgrade import upgrade
 
@@ -164,3 +164,16 @@ def test_reading_what_nothing_makes_is_an_error():
         match=r"layer 'ip' reads 'dat', which no layer before it makes\. Did you mean 'data'",
     ):
         insert_splits(net)
+
+
+def test_a_net_whose_data_stand_in_stages_is_used_in_the_first() -> None:
+    text = """
+layer { name: "a" type: "HDF5Data" top: "x" include { phase: TEST stage: "on-val" } }
+layer { name: "b" type: "HDF5Data" top: "data" include { phase: TEST stage: "on-train" } }
+layer { name: "r" type: "ReLU" bottom: "data" top: "r" }
+"""
+    net = upgrade(read_text(text))
+    used, note = layers_to_use(net, None, 0, ())
+    assert [layer.name for layer in used.layer] == ["b", "r"]
+    assert note == "only in stages is 'data' made: the network is opened in stage 'on-train'"
+    assert [layer.name for layer in layers_to_use(net, "TEST", 0, ["on-val"])[0].layer] == ["a", "r"]

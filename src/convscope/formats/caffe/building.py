@@ -13,6 +13,14 @@ from math import prod
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.caffe.aligned_crops import with_aligned_crops
 from convscope.formats.caffe.blob_versions import BlobVersions
+from convscope.formats.caffe.input_sizes import (
+    USUAL_PICTURES,
+    another_picture,
+    beside_picture,
+    channels_read,
+    looks_at_films,
+    usual_shape,
+)
 from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.layers.fillers import is_known
 from convscope.formats.caffe.layers.regions import with_crossings
@@ -34,13 +42,6 @@ from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_operation
 
 MOST_NUMBERS = 2**59  # beyond that torch has no words even for the size
-USUAL_PICTURES = tuple(
-    (channels, side) for channels in (3, 1) for side in (224, 227, 299, 256, 28, 32, 64, 96, 112, 128)
-)
-"""Channels and sides of the pictures that most networks take, for those that do not say it."""
-USUAL_LENGTH = 16  # C3D's films
-_FILM_AXES = 3  # of a window: pictures, height, width
-_REGION = (1, 5)  # a picture's index, and two corners
 
 
 def build_graph(
@@ -50,16 +51,28 @@ def build_graph(
 
     `weights` are matched by layer name; without them parameters come from the net's own fillers, seeded.
     `input_shape` is for nets that do not say how big their input is: without it they open for the first of the usual
-    pictures that their weights fit and whose halves and doubles meet again, and a note says so.
+    pictures that their weights fit and whose halves and doubles meet again, and a note says so. Where layers that
+    are not known stand before all others, as those that prepare pictures do, what they give is the network's input.
     """
+    net, note = with_aligned_crops(with_crossings(net))
+    building = _fitting(net, weights, input_shape, frozenset())
+    if not building.builder.operations and (unknown := building.unknown_at_the_beginning()):
+        behind = _fitting(net, weights, input_shape, unknown)
+        building = behind if behind.builder.operations else building
+    building.builder.notes += [note] if note else []
+    return building.graph()
+
+
+def _fitting(
+    net: Message, weights: Weights | None, input_shape: GivenShape | None, inputs: frozenset[str]
+) -> _Building:
+    """Return the net as it is built for the picture that fits best; the layers `inputs` are inputs of it."""
     first: WeightsMismatch | None = None
     fewest, best = 0, None
-    net, note = with_aligned_crops(with_crossings(net))
     for picture in USUAL_PICTURES:
         if best is not None and picture[0] != best.picture[0]:
             break
-        building = _Building(net, weights, input_shape, picture)
-        building.builder.notes += [note] if note else []
+        building = _Building(net, weights, input_shape, picture, inputs)
         try:
             for layer, translation in building.translated:
                 building.add(layer, translation)
@@ -73,7 +86,7 @@ def build_graph(
                 raise
             first = first or error
     if best is not None:
-        return best.graph()
+        return best
     raise InputError(
         f"{building.guessed}, and the weights fit no usual picture: give input_shape=(1, channels, height, width) "
         f"({first})"
@@ -96,9 +109,11 @@ class _Building:
         net: Message,
         weights: Weights | None,
         input_shape: GivenShape | None,
-        picture: tuple[int, int],
+        picture: Shape,
+        inputs: frozenset[str],
     ) -> None:
         self.net, self.weights, self.input_shape = net, weights, input_shape
+        self.inputs = inputs  # layers that are not known, whose tops are taken for the network's inputs
         self.picture = picture
         self.guessed = ""  # which input does not say its size
         self.builder = GraphBuilder()
@@ -112,6 +127,10 @@ class _Building:
         self._of_unknown_size: set[str] = set()
 
     def _translated(self, layer: Message) -> Translation:
+        if layer.name in self.inputs:
+            known = f"layer {layer.name!r} ({layer.type}) is not known to convscope"
+            note = f"{known}: what it gives is taken for the network's input"
+            return Translation(input_shapes=(None,) * len(layer.top), note=note)
         with self.builder.reading(f"layer {layer.name!r}, a {layer.type},"):
             return translate_or_cut(layer)
 
@@ -155,12 +174,16 @@ class _Building:
                 in_place=bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0]),
                 definition=layer,
             )
+            largest = self._largest_of(operation, translation.largest)
             self.builder.add(operation)
         except InputError as error:  # sizes that do not fit: what needs them is not there, the rest is
             self.builder.cut_misfit(outputs, CutLayer(name, layer.type, str(error)), error)
             self._forget(set(self.builder.stored) - before)
             return
-        self._keep_largest(operation, translation.largest)
+        known = {value: self.builder.shapes[value] for value in outputs}
+        self._largest.update(known)
+        if None in known.values():
+            self._largest.update(largest)
 
     def _forget(self, keys: set[str]) -> None:
         """Take back the parameters of a layer that was cut."""
@@ -168,17 +191,14 @@ class _Building:
             del self.builder.stored[key], self.parameters[key]
         self._shared = {name: key for name, key in self._shared.items() if key not in keys}
 
-    def _keep_largest(self, operation: Operation, largest: Sequence[Shape]) -> None:
-        """Keep how big the operation's values can be, where their shapes depend on the numbers."""
-        shapes = {value: self.builder.shapes[value] for value in operation.outputs}
-        self._largest.update(shapes)
-        if None in shapes.values():
-            parameters = {key: source.shape for key, source in self.parameters.items()}
-            self._largest.update(
-                zip(operation.outputs, largest, strict=False)
-                if largest
-                else infer_operation(operation, self._largest, parameters)
-            )
+    def _largest_of(self, operation: Operation, largest: Sequence[Shape]) -> Mapping[str, Shape | None]:
+        """Return how big the operation's values can be, where their shapes depend on the numbers."""
+        if largest:
+            return dict(zip(operation.outputs, largest, strict=False))
+        if all(self.builder.shapes[value] is not None for value in operation.inputs):
+            return {}
+        parameters = {key: source.shape for key, source in self.parameters.items()}
+        return infer_operation(operation, self._largest, parameters)
 
     def graph(self) -> Graph:
         """Return what was added; inputs that only training reads, such as labels, are left out."""
@@ -187,6 +207,15 @@ class _Building:
         if self.weights is not None:
             tell_missing(self.parameters.values(), self.weights)
         return graph
+
+    def unknown_at_the_beginning(self) -> frozenset[str]:
+        """Return the layers that are cut and read nothing but inputs."""
+        made = {top for layer, found in self.translated if not found.is_input for top in layer.top}
+        return frozenset(
+            layer.name or ""
+            for layer, translation in self.translated
+            if translation.cut and not made.intersection(layer.bottom)
+        )
 
     def misfits(self) -> int:
         """Return how many layers are cut as what they read has sizes that do not go together."""
@@ -210,7 +239,11 @@ class _Building:
 
     def _add_inputs(self, layer: Message, translation: Translation) -> None:
         for index, (top, shape) in enumerate(zip(layer.top, translation.input_shapes or (), strict=False)):
+            if index == 0 and layer.bottom:
+                shape = self._largest.get(self.blobs.read(layer, layer.bottom[0]))
             input_shape = self._input_shape(top, shape, is_first=not self.builder.inputs)
+            if input_shape is None and index:
+                input_shape = another_picture(self.net, self.weights, top, self.builder.inputs)
             if input_shape is None and index:
                 self._of_unknown_size.add(top)  # the labels beside a picture, which only training reads
                 continue
@@ -235,57 +268,25 @@ class _Building:
             given = None
         if given is not None:
             return _whole_numbers(given)
+        if stated is None and not is_first:
+            return beside_picture(self.net, top)
         if stated is None:
-            return _REGION if not is_first and self._is_of_regions(top) else None
-        if len(stated) == 4 and self._looks_at_films(top):
+            return None
+        if len(stated) == 4 and looks_at_films(self.net, top):
             return None  # how many pictures a film has is not stated
         if len(stated) == 4 and stated[1] is None:
-            stated = (stated[0], self._channels_read(top), *stated[2:])
+            stated = (stated[0], channels_read(self.net, self.weights, top), *stated[2:])
         sizes = tuple(size for size in stated if size is not None)
         return sizes if len(sizes) == len(stated) else None
 
     def _usual_shape(self, top: str, stated: tuple[int | None, ...] | None) -> Shape:
         """Return the shape of a usual picture for an input that does not say its own, and keep what to say of it."""
-        channels, side = self.picture
-        batch, *sizes = stated if stated and len(stated) >= 4 else (1, None, None, None)
-        if len(sizes) == 3 and self._looks_at_films(top):
-            sizes.insert(1, USUAL_LENGTH)
-        usual = (self._channels_read(top) or self._channels_cut(top) or channels, *[side] * (len(sizes) - 1))
-        shape = (batch or 1, *(size or other for size, other in zip(sizes, usual, strict=True)))
+        shape = usual_shape(self.net, self.weights, top, stated, self.picture)
         self.guessed = f"{self.net.name or 'the network'} does not say how big its input {top!r} is"
         self.builder.notes.append(
             f"{self.guessed}: {dimensions(shape)} is a guess, input_shape=(1, channels, height, width) says another"
         )
         return shape
-
-    def _is_of_regions(self, blob: str) -> bool:
-        """Tell the regions that a detector's data layer gives beside the picture by what pools them."""
-        return any(
-            list(layer.bottom)[1:2] == [blob] and "roi" in str(layer.type).lower() for layer in self.net.layer
-        )
-
-    def _looks_at_films(self, blob: str) -> bool:
-        readers = (layer for layer in self.net.layer if blob in layer.bottom)
-        return any(
-            str(layer.type).lower().endswith("3d") or len(layer.convolution_param.kernel_size) == _FILM_AXES
-            for layer in readers
-        )
-
-    def _channels_read(self, blob: str) -> int | None:
-        """Tell an input's channels from the weights of the convolution that reads it."""
-        for layer in self.net.layer:
-            if blob in layer.bottom and layer.type == "Convolution" and layer.name in (self.weights or {}):
-                filters = self.weights[layer.name][0] if self.weights else None
-                return filters.shape[1] * layer.convolution_param.group if filters else None
-        return None
-
-    def _channels_cut(self, blob: str) -> int | None:
-        """Tell an input's channels from where a layer cuts them: pairs of pictures lie one behind the other."""
-        for layer in self.net.layer:
-            points, axis = [int(point) for point in layer.slice_param.slice_point], layer.slice_param.axis
-            if blob in layer.bottom and layer.type == "Slice" and axis == 1 and points:
-                return 2 * points[-1] - (points[-2] if len(points) > 1 else 0)
-        return None
 
     def _parameters(
         self, layer: Message, learned: Mapping[str, LearnedBlob], inputs: tuple[str, ...]

@@ -26,7 +26,8 @@ def filter_layers(net: Message, phase: str = "TEST", level: int = 0, stages: Ite
 def layers_to_use(net: Message, phase: str | None, level: int, stages: Iterable[str]) -> tuple[Message, str]:
     """Return the net in a phase (TEST unless one is asked for), and what to know about it.
 
-    A text that is only for training has its data only there: then it is used as it is in training.
+    A text that is only for training has its data only there: then it is used as it is in training. One that has them in
+    stages is used in the first of them.
     """
     stages = list(stages)
     net_of_phase = filter_layers(net, phase or "TEST", level, stages)
@@ -37,7 +38,18 @@ def layers_to_use(net: Message, phase: str | None, level: int, stages: Iterable[
                 training,
                 f"only for training is {missing!r} made: the network is opened as in training (phase TRAIN)",
             )
+    if not stages and (missing := _unmade(net_of_phase)):
+        for stage in _stages(net):
+            staged = filter_layers(net, phase or "TEST", level, [stage])
+            if not _unmade(staged):
+                return staged, f"only in stages is {missing!r} made: the network is opened in stage {stage!r}"
     return net_of_phase, ""
+
+
+def _stages(net: Message) -> list[str]:
+    """Return the stages that the layers' rules speak of, in their order."""
+    rules = (rule for layer in net.layer for rule in (*layer.include, *layer.exclude))
+    return list(dict.fromkeys(str(stage) for rule in rules for stage in rule.stage))
 
 
 def _unmade(net: Message) -> str:

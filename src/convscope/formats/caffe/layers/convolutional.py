@@ -26,7 +26,9 @@ def _convolution(layer: Message) -> OperationPlan:
     if not parameters.group or parameters.num_output % parameters.group:
         raise wrong(layer, f"{parameters.num_output} outputs cannot be cut into {parameters.group} groups")
     if len(layer.bottom) != len(layer.top):
-        raise wrong(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
+        more = len(layer.bottom) > len(layer.top)  # a fork, which moves the filters by what it reads
+        says = incomplete if more else wrong
+        raise says(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
     _refuse_films(layer, parameters)
     window = _window(layer, parameters)
     transposed = str(layer.type).lower().startswith("deconv")  # a fork's kind of it too

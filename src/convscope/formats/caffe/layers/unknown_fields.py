@@ -19,6 +19,7 @@ _WITHOUT_EFFECT = frozenset(
         "BlobProto",
         "DropoutParameter",
         "TransformationParameter",
+        "LossParameter",
     }
 )
 """Messages that only training, or a layer of data, reads: nothing in them changes what a layer computes."""
