@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,7 +12,10 @@ from threading import Barrier
 from unittest.mock import Mock
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from convscope import unfinished
 from convscope.errors import PictureError
 from convscope.files import write_text, written_first, written_whole
 
@@ -105,3 +111,57 @@ def test_a_disk_that_cannot_wait_is_written_to_and_a_broken_one_is_not(
     with nullcontext() if written else pytest.raises(PictureError, match=os.strerror(number)):
         write_text("all of it", tmp_path / "page.html")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["all of it"] * written
+
+
+def test_a_file_that_a_library_replaces_has_an_ordinary_files_permissions(tmp_path: Path) -> None:
+    """Safetensors writes a private file of its own, and renames it."""
+    with written_whole(tmp_path / "tensors") as partial:
+        save_file({"one": torch.ones(3)}, partial)
+    (ordinary := tmp_path / "ordinary").touch()
+    assert (tmp_path / "tensors").stat().st_mode == ordinary.stat().st_mode
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from convscope.files import written_whole
+with written_whole(sys.argv[1]) as partial:
+    partial.write_text("half")
+    partial.with_name(".tmp-of-a-library").touch()
+    print("half", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder can be locked: what is left goes after a day")
+def test_what_a_killed_process_left_goes_at_the_next_start_and_what_is_being_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def next_start() -> set[str]:
+        unfinished._SWEPT.clear()
+        write_text("whole", tmp_path / "other")
+        return {path.name for path in tmp_path.iterdir()} - {"other"}
+
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WRITES, str(tmp_path / "file")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline() == b"half\n"
+        (left,) = next_start()
+        process.send_signal(signal.SIGKILL)
+    os.utime(tmp_path / left, (4e9, 4e9))  # as a clock that was set back leaves it
+    monkeypatch.setattr(unfinished, "_HERE", "other machine")  # which sees no locks of this one
+    assert next_start() == {left}
+    monkeypatch.undo()
+    assert next_start() == set()
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_nobody_can_tell_of_goes_after_a_day(folder: bool, tmp_path: Path) -> None:
+    """What another machine left on a file server, and what earlier versions left, which were files."""
+    for name, hours in ((".old.1.convscope-partial", 25), (".new.1.convscope-partial", 1)):
+        (tmp_path / name).mkdir() if folder else (tmp_path / name).touch()
+        changed = (tmp_path / name).stat().st_mtime - hours * 3600
+        os.utime(tmp_path / name, (changed, changed))
+    write_text("whole", tmp_path / "file")
+    assert {path.name for path in tmp_path.iterdir()} == {".new.1.convscope-partial", "file"}

@@ -14,6 +14,7 @@ TESTS = Path(__file__).parent
 # From what everything rests on to what rests on everything; a module may import what stands before it.
 ORDER = [
     "errors",
+    "unfinished",
     "files",
     "progress",
     "cache",

@@ -6,14 +6,13 @@ import errno
 import glob
 import os
 import stat
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 
 from convscope.errors import ConvscopeError, NetworkFileError, PictureError
+from convscope.unfinished import unfinished_folder
 
 COPIED_BYTES = 256 * 2**20
 """Weights of files up to here are copied as they are opened: what happens to the file then does not matter."""
@@ -136,22 +135,22 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = destination(path)
     with _partial_of(path) as partial:
+        ordinary = stat.S_IMODE(partial.stat().st_mode)
         yield partial
+        if stat.S_IMODE(partial.stat().st_mode) != ordinary:  # a library put a private file there
+            partial.chmod(ordinary)
         to_disk(partial)
         partial.replace(path)
 
 
 @contextmanager
 def _partial_of(path: Path) -> Iterator[Path]:
-    """Give an empty file beside `path`, which is gone in the end, unless it was renamed."""
-    _sweep(path.parent)
-    partial = path.parent / f".{path.name[:40]}.{token_hex(8)}{_UNFINISHED}"
-    # With an ordinary file's permissions: tempfile's are private, and to ask for the umask is to change it for all.
-    partial.touch(exist_ok=False)
-    try:
+    """Give an empty file near `path`, on its disk, which is gone in the end, unless it was renamed."""
+    with unfinished_folder(path) as folder:
+        partial = folder / "partial"
+        # With an ordinary file's permissions: tempfile's are private, and to ask for the umask is to change it for all.
+        partial.touch(exist_ok=False)
         yield partial
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def written_first(text: str, path: Path) -> bool:
@@ -206,11 +205,6 @@ def saved(
         yield partial
 
 
-_UNFINISHED = ".convscope-partial"
-_LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is writing to it any more
-_SWEPT: set[Path] = set()
-
-
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
     """Write a text file, whole or not at all; PictureError where that is impossible."""
     with saved(path) as partial:
@@ -233,14 +227,3 @@ def to_disk(path: Path) -> None:
         except OSError as error:
             if error.errno not in _NO_SUCH_CALL:
                 raise
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left in a folder, once a process."""
-    if folder in _SWEPT:
-        return
-    _SWEPT.add(folder)
-    with suppress(OSError):
-        for file in folder.glob(f".*{_UNFINISHED}"):
-            if time.time() - file.stat().st_mtime > _LEFT_BEHIND:
-                file.unlink(missing_ok=True)

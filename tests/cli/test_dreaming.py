@@ -268,4 +268,4 @@ def test_killed_and_gone_on_with_equals_undisturbed(network: str) -> None:
     assert in_another_process(SCRIPT, *wish, "--resume", "-o", "parts.png") <= 11
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
     left = {file.suffix for file in (Path("cache") / "unfinished").iterdir()}
-    assert left <= {".convscope-partial"}  # what was being written when it was killed; swept a day later
+    assert left <= {".convscope-partial"}  # what was being written when it was killed

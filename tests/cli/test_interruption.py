@@ -226,6 +226,22 @@ def test_ctrl_c_after_something_was_written_says_what_is_kept(
     assert len(written) == after and all(path.is_file() for path in written)
 
 
+@pytest.mark.parametrize(("where", "kept"), [("making.make_shards", 0), ("merging.merge_atlas", 1)])
+def test_ctrl_c_anywhere_in_an_atlas_says_how_much_of_it_is_kept(
+    where: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: Any, **__: Any) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"convscope.atlas.{where}", pressed)
+    words = ["atlas", str(planted_files(tmp_path / "planted")), "-o", str(folder := tmp_path / "atlas")]
+    result = CliRunner().invoke(main, [*words, "--layers", "conv1", "--steps", "1", "--size", "16"])
+    assert result.exit_code == 130
+    said = f"interrupted: {kept} of 1 shards are made and kept in {folder}"
+    assert result.stderr.splitlines()[-2:] == [said, "the same command goes on from there"]
+
+
 def test_the_process_ends_without_taking_python_apart_but_does_what_others_left_for_the_end(
     tmp_path: Path,
 ) -> None:

@@ -240,4 +240,4 @@ def test_killed_and_gone_on_with_equals_undisturbed(given: list[str]) -> None:
     assert in_another_process(SCRIPT, *wish, "parts.png", "--resume") <= 10
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
     left = {file.suffix for file in Path("cache/unfinished").iterdir()}
-    assert left <= {".convscope-partial"}  # what was being written when it was killed; swept a day later
+    assert left <= {".convscope-partial"}  # what was being written when it was killed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,6 +12,7 @@ from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.parameters import match_blobs
 from convscope.formats.caffe.saving import save_weights
 from convscope.formats.caffe.weights import Weights
+from convscope.unfinished import unfinished_folder
 
 File = str | PathLike[str]
 Parameters = Mapping[str, Sequence[Blob]]
@@ -54,6 +54,6 @@ def save_parameters(parameters: Parameters, net: Message, file: File, *, hdf5: b
         save_weights(net, arrays, file)
         return
     target = Path(fspath(file))
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        save_weights(net, arrays, Path(folder) / "net.h5")
-        (Path(folder) / "net.h5").replace(target)
+    with unfinished_folder(target) as folder:
+        save_weights(net, arrays, folder / "net.h5")
+        (folder / "net.h5").replace(target)

@@ -139,14 +139,17 @@ def atlas(
     how = {"size": size, "steps": steps, "seed": seed, "pictures_per_unit": pictures_per_unit, "fast": fast}
     manifest = _manifest(net, listed, layers, how)
     begin_atlas(net, manifest, folder)
-    if listed:
-        measured(net, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)
-    missing = missing_shards(manifest, folder, share)
-    with _executor(dask, workers) as (executor, count):
-        _make(folder, missing, executor, count)
-    if share is None:
-        _merge(folder, net, listed, maps, as_json)
-        return
+    with _kept_at_ctrl_c(manifest, folder):
+        if listed:
+            measured(
+                net, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share
+            )
+        missing = missing_shards(manifest, folder, share)
+        with _executor(dask, workers) as (executor, count):
+            _make(folder, missing, executor, count)
+        if share is None:
+            _merge(folder, net, listed, maps, as_json)
+            return
     if as_json:
         print_json({"folder": str(folder), "shards": len(missing), "of": len(manifest.shards)})
     count_words = f"{len(missing):,} shard{'' if len(missing) == 1 else 's'} made"
@@ -164,19 +167,28 @@ def _executor(dask: str | None, workers: int | None) -> Iterator[tuple[Executor 
         yield executor, threads
 
 
-def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, workers: int | None) -> None:
-    """Make the shards under a bar; Ctrl-C ends the command, and keeps what is made."""
-    from convscope.atlas.making import make_shards
+@contextmanager
+def _kept_at_ctrl_c(manifest: AtlasManifest, folder: Path) -> Iterator[None]:
+    """End the command where Ctrl-C ends this block, and say what is kept."""
+    from convscope.atlas.making import missing_shards
 
     try:
-        with progress_bar(total=sum(one.end - one.first for one in missing), unit="unit") as bar:
-            for shard in make_shards(
-                folder, missing, executor, workers=workers, told=lambda cost: note(str(cost))
-            ):
-                bar.update(shard.end - shard.first)
+        yield
     except KeyboardInterrupt:
-        done = sum(shard.path(folder).exists() for shard in missing)
-        end_interrupted(f"{done:,} of {len(missing):,} shards are made and kept in {folder}")
+        of = len(manifest.shards)
+        done = of - len(missing_shards(manifest, folder))
+        end_interrupted(f"{done:,} of {of:,} shards are made and kept in {folder}")
+
+
+def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, workers: int | None) -> None:
+    """Make the shards under a bar."""
+    from convscope.atlas.making import make_shards
+
+    with progress_bar(total=sum(one.end - one.first for one in missing), unit="unit") as bar:
+        for shard in make_shards(
+            folder, missing, executor, workers=workers, told=lambda cost: note(str(cost))
+        ):
+            bar.update(shard.end - shard.first)
 
 
 @click.command()
