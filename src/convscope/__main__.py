@@ -13,10 +13,15 @@ from contextlib import suppress
 from types import FrameType
 
 _INTERRUPTED = 130  # the commands' own is not there yet
+_COMPLETES = "_CONVSCOPE_COMPLETE"  # click's: the Tab key asks
 
 
 def main(name: str = "convscope") -> None:
     """Run the command line and end the process; exit status 130 where Ctrl-C comes before it is there."""
+    if os.environ.get(_COMPLETES) and callable(signal.getsignal(signal.SIGINT)):
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # a line of ours would stand in the one that is being typed
     ending = _Ending()
     atexit.register(ending.leave)  # before anything else is: so it is the last that runs
     done = "nothing was begun"

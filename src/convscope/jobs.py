@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 State: TypeAlias = dict[str, Tensor]
 """All that is needed to go on from a step, as tensors by name."""
-BETWEEN_SAVES = 5.0  # seconds
+BETWEEN_SAVES = 5.0  # seconds at most, and less where saving is quick:
+_WORTH, _AT_LEAST = 20.0, 0.5  # times what it takes, and seconds
 _NO_OTHER_PIXELS = ("tile", "stop_after", "bits")  # arguments that do not change what the steps are
 
 
@@ -117,18 +118,20 @@ def run_of(recipe: Recipe) -> dict[str, Any]:
 def saved_steps(
     steps: Iterator[AnyResumable], checkpoint: JobCheckpoint
 ) -> Generator[AnyResumable, None, None]:
-    """Yield steps and save their state, every few seconds and when interrupted.
+    """Yield steps and save their state, every few seconds or less, and when interrupted.
 
-    The file stays after the last step, until `JobCheckpoint.forget`: a film may still have to be written.
+    A process that is ended in the middle of a step loses little so. The file stays after the last step, until
+    `JobCheckpoint.forget`: a film may still have to be written.
     """
-    last, saved = None, monotonic()
+    last, saved, between = None, monotonic(), _AT_LEAST
     try:
         for last in steps:
             yield last
             # Only now, for a step is done with what is made of it.
-            if monotonic() - saved >= BETWEEN_SAVES:
+            if (now := monotonic()) - saved >= min(between, BETWEEN_SAVES):
                 _save(last, checkpoint)
                 saved = monotonic()
+                between = max(_AT_LEAST, _WORTH * (saved - now))
     except (KeyboardInterrupt, GeneratorExit):
         if last is not None:
             _save(last, checkpoint)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -269,3 +273,45 @@ def test_killed_and_gone_on_with_equals_undisturbed(network: str) -> None:
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
     left = {file.suffix for file in (Path("cache") / "unfinished").iterdir()}
     assert left <= {".convscope-partial"}  # what was being written when it was killed
+
+
+STUCK = """
+import sys, threading, torch
+from convscope.dreaming import steps as dreaming
+from convscope import jobs
+jobs.BETWEEN_SAVES = 0.0
+sys.setswitchinterval(1000)  # others run when torch computes, and not before
+begin, computes, taken = dreaming.step, threading.Event(), 0
+def said():
+    computes.wait()
+    print("stuck", file=sys.stderr, flush=True)
+threading.Thread(target=said, daemon=True).start()
+def step(*arguments):
+    global taken
+    taken += 1
+    if taken == 4:
+        computes.set()
+        torch.nn.functional.max_pool2d(torch.zeros(1, 3, 600, 600), 999, 1, 499)
+    return begin(*arguments)
+dreaming.step = step
+from convscope.__main__ import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_step_without_end_keeps_the_steps_before_it(network: str) -> None:
+    wish = ("dream", network, "one.png", "--layer=conv2", "--octaves=1", "--steps=6")
+    command = [sys.executable, "-c", STUCK, *wish, "-o", "parts.png"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        while process.stderr.readline() != "stuck\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    kept = "interrupted: nothing was finished; --resume goes on from the last steps whose state was kept\n"
+    assert (process.returncode, said) == (130, kept)
+    assert in_another_process(SCRIPT, *wish, "--resume", "-o", "parts.png") == 3
+    assert in_another_process(SCRIPT, *wish, "-o", "whole.png") == 6
+    assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()

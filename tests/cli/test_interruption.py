@@ -79,18 +79,35 @@ def test_ctrl_c_at_a_random_moment(command: str, tmp_path: Path) -> None:
         assert not list(tmp_path.glob(".*"))
 
 
+PRESSED_AT_AN_IMPORT = """
+import signal, sys; sys.stderr.write('begun\\n'); sys.stderr.flush()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]: del sys.argv[1]; signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from convscope.__main__ import main; main()
+"""
+
+
 def test_ctrl_c_while_the_commands_are_imported() -> None:
-    code = (
-        "import signal, sys; sys.stderr.write('begun\\n'); sys.stderr.flush()\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "class Pressed:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'convscope.cli.looking': signal.raise_signal(signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Pressed())\n"
-        "from convscope.__main__ import main; main()"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", PRESSED_AT_AN_IMPORT, "convscope.cli.looking"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell there asks so, and signals end nothing")
+@pytest.mark.parametrize("where", ["convscope.cli.looking", "convscope.formats.zoo.catalog"])
+def test_ctrl_c_while_the_tab_key_is_answered_writes_nothing_into_the_line(where: str) -> None:
+    asked = {"_CONVSCOPE_COMPLETE": "bash_complete", "COMP_WORDS": "convscope layers zoo"}
+    ended = subprocess.run(
+        [sys.executable, "-c", PRESSED_AT_AN_IMPORT, where],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | asked,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "begun\n")
 
 
 def test_ctrl_c_while_the_arguments_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,10 @@ def _ctrl_c_given_back() -> Iterator[None]:
 def _interrupted(options: Settings) -> click.exceptions.Exit:
     """Say that Ctrl-C ended the command (in a library it may look like any error), and what it had written."""
     kept = ", ".join(str(path) for path in sorted(options.written) if _is_new(path, options))
-    click.echo(printable(f"interrupted: {f'kept {kept}' if kept else 'nothing was finished'}"), err=True)
+    words = f"kept {kept}" if kept else "nothing was finished"
+    if options.unfinished is not None and options.unfinished.exists():
+        words += "; --resume goes on from the last steps whose state was kept"
+    click.echo(printable(f"interrupted: {words}"), err=True)
     return click.exceptions.Exit(INTERRUPTED)
 
 

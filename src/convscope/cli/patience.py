@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 _WATCHED: list[socket.socket] = []  # what the system tells of keys, one in a process
-_SECONDS, _PROCESSOR_SECONDS = 1.0, 2.0  # both, so that a busy machine ends nothing that would soon be back
+_SECONDS, _PROCESSOR_SECONDS = 0.8, 0.8  # both, so that a busy machine ends nothing that would soon be back
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from convscope.cli.result_paths import (
     require_png,
     save_picture,
 )
+from convscope.cli.settings import settings
 
 if TYPE_CHECKING:
     from convscope.jobs import Outcome, PictureJob, ResumableStep
@@ -189,13 +190,14 @@ def _run(
     history: list[Mapping[str, float]],
 ) -> tuple[Outcome[AnyStep], Frames | None]:
     """Make one picture under a progress bar with the time left; `history` gets the numbers of every step."""
-    from convscope.jobs import run_job, run_of
+    from convscope.jobs import checkpoint_of, run_job, run_of
     from convscope.presentation.animation import Frames
 
     job = technique.begin(source)
     frames = None if filming.folder is None else Frames(filming.folder)
     if frames is not None:
         frames.begin(run_of(job.recipe), resume=filming.resume)
+    settings().unfinished = checkpoint_of(job.recipe, job.network).path
     with progress_bar(unit="step") as bar:
 
         def watch(step: AnyStep) -> None:

@@ -24,6 +24,7 @@ class Settings:
 
     `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130. `told` says
     that stderr has said what was kept.
+    `unfinished` is where the state of a run lies that --resume goes on from, if there is any.
     `written` has for each result what lay there before: no clock tells whether it is new, a file server's may go wrong.
     """
 
@@ -34,6 +35,7 @@ class Settings:
     told: bool = False
     notes: list[str] = field(default_factory=list)
     written: dict[Path, FileState | None] = field(default_factory=dict)
+    unfinished: Path | None = None
     read: set[Path] = field(default_factory=set)
 
 
