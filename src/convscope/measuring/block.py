@@ -25,6 +25,7 @@ from convscope.measuring.plan import MeasuredLayer
 from convscope.measuring.summary import Summary
 
 _FACTS = "convscope"
+_TYPES = {"max": "F32", "mean": "F32", "position": "I32", "fires": "I64", "lowest": "F32"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +65,17 @@ class BlockFile:
         try:
             with _open_block(self.path) as file:
                 _broken_pictures(file)
-                count = file.get_slice("pictures").get_shape()
+                pictures = file.get_slice("pictures")
+                count = pictures.get_shape()
+                if pictures.get_dtype() != "I64":
+                    return False
                 for index, layer in enumerate(layers):
                     for item in fields(Summary):
-                        shape = file.get_slice(f"{index}.{item.name}").get_shape()
+                        numbers = file.get_slice(f"{index}.{item.name}")
                         expected = (
                             [layer.channels] if item.name in ("fires", "lowest") else [*count, layer.channels]
                         )
-                        if shape != expected:
+                        if (numbers.get_shape(), numbers.get_dtype()) != (expected, _TYPES[item.name]):
                             return False
         except (PictureError, SafetensorError, LookupError, ValueError):
             return False
@@ -93,7 +97,7 @@ class BlockFile:
 def _broken_pictures(file: Any) -> dict[int, str]:
     """Return what is said of the pictures that could not be read; NetworkFileError where that is none of it."""
     try:
-        facts = json.loads((file.metadata() or {}).get(_FACTS, '{"broken": {}}'))
+        facts = json.loads((file.metadata() or {}).get(_FACTS, "null"))
     except (ValueError, RecursionError) as error:
         raise NetworkFileError(f"its facts are no JSON: {error}") from error
     require(facts, {"broken": Each(str)}, "its facts")
