@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 import threading
+import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import click
@@ -248,7 +250,7 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
 
     def ignored(what: sys.UnraisableHookArgs) -> None:
         if isinstance(what.exc_value, KeyboardInterrupt):
-            threading.Timer(0.01, _press_again).start()
+            threading.Thread(target=_press_again, args=(ignored.__code__,), daemon=True).start()
         else:
             ignored_before(what)
 
@@ -271,12 +273,18 @@ def _torch_is_being_imported() -> bool:
     return bool(getattr(specification, "_initializing", False))
 
 
-def _press_again() -> None:
-    """Give the main thread Ctrl-C from another one; where the system can, out of what it waits for."""
+def _press_again(hook: CodeType) -> None:
+    """Give the main thread Ctrl-C from another one; where the system can, out of what it waits for.
+
+    Not before it has left the hook that told of the first one: there it would be ignored again.
+    """
+    main = threading.main_thread().ident or 0
+    while any(frame.f_code is hook for frame, _ in traceback.walk_stack(sys._current_frames().get(main))):
+        time.sleep(0.001)
     if sys.platform == "win32":
         _thread.interrupt_main()
     else:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 @contextmanager
