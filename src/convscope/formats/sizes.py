@@ -85,6 +85,8 @@ class Size(int, metaclass=_KindOfNumber):
             return NotImplemented
         if type(other) is int and 0 < other < 4 and modulus is None:
             return self if other == 1 else self * self ** (other - 1)
+        if modulus is not None:
+            return pow(_leak(self), plain(other), plain(modulus))
         return _fraction("**", self, other)
 
     def __bool__(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,51 @@ from convscope.errors import ConvscopeWarning, InputError
 SIZES = [(24, 24), (24, 32), (36, 24), (25, 27), (16, 20), (96, 100), (9, 9)]
 
 
+GRIDS: dict[int, Tensor] = {}
+
+
+@functools.cache
+def cached_grid(columns: int) -> Tensor:
+    return torch.arange(columns).float()
+
+
+def default_grid(columns: int, grids: dict[int, Tensor] = {}) -> Tensor:  # noqa: B006
+    return grids.setdefault(columns, torch.arange(columns).float())
+
+
+class Codes:
+    """Keeps grids where no module sees them."""
+
+    of_all: dict[int, Tensor] = {}  # noqa: RUF012
+    last: Tensor | None = None
+
+    def __init__(self) -> None:
+        self.own: dict[int, Tensor] = {}
+
+    @functools.lru_cache(4)  # noqa: B019
+    def cached(self, columns: int) -> Tensor:
+        return torch.arange(columns).float()
+
+    @staticmethod
+    @functools.cache
+    def shared(columns: int) -> Tensor:
+        return torch.arange(columns).float()
+
+    def grid(self, h: Tensor) -> Tensor:
+        columns, grid = h.shape[3], torch.arange(h.shape[3]).float()
+        kept = self.own.setdefault(columns, grid) + self.of_all.setdefault(columns, grid)
+        if Codes.last is None or Codes.last.shape[0] != columns:
+            Codes.last = grid
+        return kept + GRIDS.setdefault(columns, grid) + self.cached(columns) * Codes.last
+
+
+def kept_elsewhere(m: Any, h: Tensor) -> Tensor:
+    """Grids are kept by a function, a file, a class and an object."""
+    columns = h.shape[3]
+    codes = m.codes.grid(h) / columns + cached_grid(columns) + m.codes.shared(columns) * default_grid(columns)
+    return h + (codes / columns).cos()
+
+
 class Deciding(nn.Module):
     def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
         super().__init__()
@@ -26,6 +72,7 @@ class Deciding(nn.Module):
         self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
         self.heads = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(4))
         self.grids: dict[Any, Tensor] = {}
+        self.scales, self.codes = {36: 2.0}, Codes()
         self._forward = forward
 
     def forward(self, x: Tensor) -> Any:
@@ -151,10 +198,20 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
     "the least place": (lambda m, h: m.heads[min(h.shape[2] // 8, 3)](h), 5),
     "a name": (lambda m, h: getattr(m, f"{'second' if h.shape[2] // 40 else 'first'}")(h[:, :3]), 6),
     "a list as long": (lambda m, h: h * len([0] * (h.shape[2] // 40 + 1)), 6),
-    "a key": (lambda m, h: h * {24: 2.0, 36: 4.0}.get(h.shape[2], 1.0), 1),
+    "a key": (lambda m, h: h * {24: 2.0, 36: 4.0}.get(h.shape[2], 1.0), 2),
+    "a key that is elsewhere": (lambda m, h: h * {36: 2.0}.get(h.shape[2], 1.0), 2),
+    "a pair that is elsewhere": (lambda m, h: h * {(36, 24): 2.0}.get(tuple(h.shape[2:]), 1.0), 2),
+    "one of a set": (lambda m, h: either(m, h, h.shape[3] in {27, 48}), 2),
+    "a whole shape of a set": (lambda m, h: either(m, h, h.shape in {torch.Size([1, 4, 36, 24])}), 2),
+    "a size by its text": (lambda m, h: either(m, h, str(h.shape[2]) == "36"), 2),
+    "NumPy's search": (lambda m, h: either(m, h, np.isin(h.shape[2], [36, 47])), 2),
+    "a key of a module's own": (lambda m, h: h * m.scales.get(h.shape[2], 1.0), 2),
+    "a hash": (lambda m, h: h * (hash((h.shape[2], h.shape[3])) % 5 + 1), 1),
+    "a power's rest": (lambda m, h: h * (pow(h.shape[2], 2, 7) + 1), 2),
+    "numbers of its kind": (lambda m, h: h * h.new_tensor([h.shape[2], 0.5]).max() + h.nbytes, 7),
     "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 7),
     "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 5),
-    "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 2),
+    "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 1),
     "a fraction that is larger": (lambda m, h: either(m, h, 90.0 > h.shape[2]), 6),  # noqa: SIM300
     "a product with a fraction first": (lambda m, h: either(m, h, 0.5 * h.shape[2] > 45), 6),
     "a quotient of a fraction": (lambda m, h: either(m, h, 5.0 / h.shape[2] > 0.5), 6),
@@ -244,6 +301,7 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
     "before two layers": (decided_before, 5),
     "of two results": (chosen, 5),
     "kept by the module": (gridded, 7),
+    "kept elsewhere": (kept_elsewhere, 7),
 }
 
 
@@ -300,6 +358,16 @@ def test_a_module_that_keeps_grids_is_left_as_it_was() -> None:
     assert [*module.grids] == [(24, 24)]
     (output,) = network.graph.outputs
     torch.testing.assert_close(network.activations(x, output)[output], expected.detach())
+
+
+def test_what_a_network_keeps_elsewhere_is_left_as_it_was() -> None:
+    module, x = Deciding(kept_elsewhere).eval(), torch.rand(1, 3, 24, 40)
+    module.codes.cached(3)
+    cached = module.codes.cached, cached_grid, Codes.shared
+    open_network(module, input_shape=(1, 3, 24, 40))
+    assert (module.codes.cached, cached_grid, Codes.shared) == cached
+    assert not module.codes.own and Codes.of_all.keys() == GRIDS.keys() and 40 not in GRIDS
+    assert module(x).device.type == "cpu"
 
 
 class Gated(nn.Module):

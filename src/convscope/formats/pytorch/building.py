@@ -21,6 +21,7 @@ from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
 from convscope.formats.pytorch.other_sizes import Retrace, is_number, limits
+from convscope.formats.pytorch.own_code import named_numbers
 from convscope.formats.pytorch.scripted import ScriptProgram
 from convscope.formats.pytorch.sized_builtins import sized_builtins
 from convscope.formats.pytorch.sized_names import asks_for_kinds, sized_names
@@ -52,7 +53,9 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     builder.short |= {str(kind).removeprefix("torch.") for kind in types} & SHORT
     for step in traced.steps:
         builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, precision))
-    of_batch, of_size, decisions = limits(traced, trace, blind=isinstance(module, torch.jit.ScriptModule))
+    of_batch, of_size, decisions = limits(
+        traced, trace, blind=isinstance(module, torch.jit.ScriptModule), named=partial(named_numbers, module)
+    )
     exported = module.sizes if isinstance(module, ExportedProgram) else None
     decisions = [*(exported.decisions if exported else ()), *decisions]
     builder.operations, last = checked_operations(builder.operations, decisions, values)

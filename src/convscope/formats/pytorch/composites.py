@@ -265,6 +265,8 @@ COMPOSITES: dict[str, Callable[..., Any]] = {
     "pad_sequence": pad_sequence,
     **dict.fromkeys(("tensor", "as_tensor"), tensor),
     "einsum": lambda equation, *operands: torch.ops.aten.einsum(equation, list(operands)),
+    "new_tensor": lambda input, data, dtype=None, **others: tensor(data, dtype or input.dtype),
+    "nbytes": lambda input: prod(input.shape) * input.element_size(),
     "numel": lambda input: prod(input.shape),
     "nelement": lambda input: prod(input.shape),
     "T": lambda input: input.permute(*range(input.dim() - 1, -1, -1)),

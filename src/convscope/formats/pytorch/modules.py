@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from copy import copy
 from dataclasses import dataclass, field
-from operator import is_not
 from typing import Any
 
 import torch
@@ -15,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from convscope.errors import warn
+from convscope.formats.pytorch.kept_state import as_before
 from convscope.formats.pytorch.values import Values
-
-_CONTAINERS = (dict, OrderedDict, defaultdict, list, set)
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
     try:
         for part in training:
             part.training = False
-        with torch.no_grad(), _restored(training), _own_hooks_forgiven(training, calls):
+        with torch.no_grad(), as_before(module), _own_hooks_forgiven(training, calls):
             yield
     finally:
         calls.leave_script()
@@ -167,26 +163,3 @@ def _forgiven(hook: Callable[..., Any], part: nn.Module, calls: Calls) -> Callab
         return None
 
     return run
-
-
-@contextmanager
-def _restored(parts: Iterable[nn.Module]) -> Iterator[None]:
-    """Undo what modules write into their own attributes, and into the dictionaries, lists and sets among those."""
-    before = [(vars(part), dict(vars(part))) for part in parts]
-    values = (value for _, kept in before for value in kept.values())
-    contents = [(value, copy(value)) for value in values if type(value) in _CONTAINERS]
-    try:
-        yield
-    finally:
-        for attributes, kept in before:
-            for name in attributes.keys() - kept.keys():
-                del attributes[name]
-            attributes |= {name: value for name, value in kept.items() if attributes.get(name) is not value}
-        for container, content in contents:
-            if len(container) != len(content) or any(map(is_not, _items(container), _items(content))):
-                container.clear()
-                (container.extend if isinstance(container, list) else container.update)(content)
-
-
-def _items(container: Any) -> Iterable[Any]:
-    return container.values() if isinstance(container, dict) else container

@@ -6,7 +6,7 @@ Sizes are followed as far as they are arithmetic, and what is decided by them is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, takewhile
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,12 +17,15 @@ from convscope.errors import ConvscopeError, UnsupportedLayer
 from convscope.formats.decisions import Decision
 from convscope.formats.pytorch.traced import Traced
 from convscope.formats.pytorch.values import TraceStep
-from convscope.formats.sizes import axes_of
+from convscope.formats.sizes import Axis, axes_of
 from convscope.network.parameters import Shape
 
+Named: TypeAlias = Callable[[], tuple[list[int], list[tuple[int, int]]]]
 Retrace: TypeAlias = Callable[[Mapping[str, Shape]], Traced]
 # Of what has one shape at one size and is stretched at another: the operation that stretches is right for both.
 _STRETCHED = {"eltwise_sum": "add", "eltwise_product": "multiply"}
+# At sizes that the code names: so many, no larger, and not more steps in all.
+_MOST, _LARGEST, _LONGEST = 48, 1024, 4000
 _SAME, _OTHERWISE, _ANOTHER = "the same steps", "others, by what was decided", "others"
 
 
@@ -34,11 +37,11 @@ class Limits(NamedTuple):
     decisions: Sequence[Decision] = ()
 
 
-def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
+def limits(traced: Traced, retrace: Retrace, *, blind: bool = False, named: Named | None = None) -> Limits:
     """Return what a module is right for, told by what it does with more pictures and at other sizes.
 
     Where decisions are not seen, `blind`, it is looked at more sizes; where the code got a size that nothing was seen
-    to read, at some that are much larger and smaller.
+    to read, at some that are much larger and smaller, and at those that its code names: `named` gives them.
     """
     pictures = all(len(shape) == 4 for shape in traced.inputs.values())
     again = _at(traced, retrace, _larger, 1) if pictures else None
@@ -68,11 +71,71 @@ def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
                 or _SAME not in {_compared(traced, other) for other in others}
             ):
                 others += _some(_at(traced, retrace, sample))
+        if named and (unseen or numbers):
+            others += _at_named_sizes(traced, retrace, others, named)
     outcomes = {_compared(traced, other) for other in others}
     of_size = _ANOTHER in outcomes or outcomes == {_OTHERWISE}
     others += _some(more)
     relevant = _relevant(traced, others)
     return Limits(of_batch, of_size, [*relevant, *_bounds(traced, others, relevant)])
+
+
+def _at_named_sizes(traced: Traced, retrace: Retrace, others: Sequence[Traced], named: Named) -> list[Traced]:
+    """Return the traces where a size that went unseen is a number that stands in the code; of long ones only a few."""
+    (rows, columns), *more = (shape[-2:] for shape in traced.inputs.values())
+    if more:
+        return []
+    series = {
+        made.terms: [
+            (one.inputs, again.outcome)
+            for one in (traced, *others)
+            for again in one.decisions.made
+            if again.terms == made.terms
+        ]
+        for made in traced.decisions.made
+        if is_number(made) and not _says_only(made.place)
+    }
+    series |= {
+        ("", axis, 0): [(one.inputs, one.measured[axis]) for one in (traced, *others) if axis in one.measured]
+        for axis in traced.decisions.unseen
+        if isinstance(axis, Axis)
+    }
+    growths = dict.fromkeys(growth for pairs in series.values() for growth in _growths(pairs))
+    numbers, sizes = named()
+    wanted = [(a, b) for pair in sizes for a, b in (pair, pair[::-1])] + [(one, one) for one in numbers]
+    asked = {
+        (round(start + growth * high), round(start + growth * wide)): None
+        for start, growth in growths
+        for high, wide in wanted
+    }
+    most = max(_LARGEST, 4 * max(rows, columns))
+    known = {tuple(shape[-2:]) for one in (traced, *others) for shape in one.inputs.values()}
+    sizes_there = [size for size in asked if min(size) > 0 and max(size) <= most and size not in known]
+    count = min(len(sizes_there), _LONGEST // max(1, len(traced.steps)), _MOST)
+    found: list[Traced] = []
+    for high, wide in sizes_there[:count]:
+        found += _some(_at(traced, retrace, lambda *_, size=(high, wide): size))
+    return found
+
+
+def _growths(pairs: Sequence[tuple[Mapping[str, Shape], Any]]) -> Iterator[tuple[float, float]]:
+    """Yield which sizes of the input give which numbers, rows or columns: the size for 0, and that for each more."""
+    numbers = [number for _, number in pairs]
+    if not numbers or min(numbers) == max(numbers):
+        return
+    (low, first), (high, last) = (
+        pick(pairs, key=lambda pair: (pair[1], min(next(iter(pair[0].values()))[-2:]))) for pick in (min, max)
+    )
+    for axis in (-2, -1):
+        start, end = (next(iter(inputs.values()))[axis] for inputs in (low, high))
+        growth = (end - start) / (last - first)
+        if growth > 0:
+            yield start - growth * first, growth
+
+
+def _says_only(place: str) -> bool:
+    """Whether a line of code that a number went into only says something."""
+    return any(word in place for word in ("assert", "print(", "warn", ".debug(", ".info(", "raise "))
 
 
 def _repeats(traced: Traced, retrace: Retrace) -> bool:
@@ -162,12 +225,23 @@ def _relevant(traced: Traced, others: Sequence[Traced]) -> list[Decision]:
     alike = [traced, *(other for other in others if _compared(traced, other) == _SAME)]
     partings = [_parting(traced, other) for other in others if _compared(traced, other) != _SAME]
     parting = {decision.terms for decision in partings if decision}
+    parting |= {terms for other in others for terms in _numbers_otherwise(traced, other)}
     return [
         decision
         for decision in traced.decisions.made
         if (decision.terms in parting or decision.terms not in _idle(alike))
         and _varies(decision.terms, traced, others)
     ]
+
+
+def _numbers_otherwise(one: Traced, other: Traced) -> Iterator[Any]:
+    """Yield the numbers that went unseen before two traces part: each may be why, where the first of them is one."""
+    parting = _parting(one, other)
+    if parting is None or not is_number(parting) or _compared(one, other) == _SAME:
+        return
+    for pair in takewhile(_of_same_terms, zip(one.decisions.made, other.decisions.made, strict=False)):
+        if is_number(pair[0]) and pair[0].outcome != pair[1].outcome:
+            yield pair[0].terms
 
 
 def _idle(alike: Sequence[Traced]) -> set[Any]:

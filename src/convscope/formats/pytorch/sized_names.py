@@ -8,20 +8,16 @@ that the code has written down, `0.5 * h.shape[2]`, whose own arithmetic that is
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import RLock
-from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from convscope.formats.pytorch.own_code import NAMESPACES, namespaces_of, own_classes
 from convscope.formats.sizes import Size, SizeFraction, combined, fraction, logarithm, root, whole
-
-_NAMESPACES = RLock()  # they are a process's, and one thread at a time changes them
-_OTHERS = frozenset({*sys.stdlib_module_names, "torch", "numpy", "convscope"}) - {"__main__"}
 
 
 class _Kind(type):
@@ -166,13 +162,9 @@ def _sized(*numbers: Any) -> bool:
 
 def asks_for_kinds(module: nn.Module) -> bool:
     """Whether a network's own code asks for the type of something, ``type(size) is int``: a size has one of its own."""
-    kinds = {
-        base
-        for part in module.modules()
-        for base in type(part).__mro__
-        if _package(base.__module__) not in _OTHERS
-    }
-    codes = (getattr(thing, "__code__", None) for kind in kinds for thing in vars(kind).values())
+    codes = (
+        getattr(thing, "__code__", None) for kind in own_classes(module) for thing in vars(kind).values()
+    )
     return any(
         {"type", "int"} <= set(code.co_names) or {"type", "float"} <= set(code.co_names)
         for code in codes
@@ -183,11 +175,11 @@ def asks_for_kinds(module: nn.Module) -> bool:
 @contextmanager
 def sized_names(module: nn.Module) -> Iterator[None]:
     """Let the code of a network and of the files that it imports from make sizes of sizes in this block."""
-    with _NAMESPACES:
+    with NAMESPACES:
         before: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = []
         written: list[tuple[FunctionType, CodeType]] = []
         try:
-            namespaces = _namespaces(module)
+            namespaces = namespaces_of(module)
             for function in _functions(module, namespaces):
                 written.append((function, function.__code__))
                 function.__code__ = _with_fractions(function.__code__)
@@ -251,34 +243,3 @@ def _remembering(constant: Any) -> Any:
     if isinstance(constant, CodeType):
         return _with_fractions(constant)
     return _Written(constant) if type(constant) is float else constant
-
-
-def _namespaces(module: nn.Module) -> list[dict[str, Any]]:
-    """Return the globals of the files that a network's classes and functions are of, and of those that these use.
-
-    Of what is installed only the packages that have a class of the network's are looked at.
-    """
-    parts = [*module.modules()]
-    classes = {base for part in parts for base in type(part).__mro__}
-    functions = [thing for part in parts for thing in vars(part).values() if isinstance(thing, FunctionType)]
-    waiting: list[Any] = [*{thing.__module__ for thing in (*classes, *functions)}]
-    packages = {_package(name) for name in waiting}
-    found: dict[str, dict[str, Any]] = {}
-    while waiting:
-        name = waiting.pop()
-        file = sys.modules.get(name) if isinstance(name, str) else None
-        if file is None or name in found or _package(name) in _OTHERS:
-            continue
-        if "-packages" in (getattr(file, "__file__", None) or "") and _package(name) not in packages:
-            continue
-        found[name] = vars(file)
-        for thing in [*found[name].values()]:
-            if isinstance(thing, type | FunctionType):
-                waiting.append(thing.__module__)
-            elif isinstance(thing, ModuleType):
-                waiting.append(thing.__name__)
-    return [*found.values()]
-
-
-def _package(name: str) -> str:
-    return name.partition(".")[0]
