@@ -59,6 +59,7 @@ TENSORFLOW_CHECKS = {
     "quantization": "numbers of TensorFlow 2.21's, on a processor",
     "recurrent": "an LSTM written out in NumPy; graphs that TensorFlow 2.21 wrote",
     "segments": "NumPy's of the same name; graphs that TensorFlow 2.21 wrote",
+    "sounds": "numbers of TensorFlow 2.21's; the 21 networks of ARM's ML-KWS-for-MCU beside it",
     "volumes": "sums over the windows; graphs that TensorFlow 2.21 wrote",
     "waves": "NumPy's fft, and TensorFlow 2.21",
 }

@@ -166,10 +166,18 @@ def _told_by_records(path: Path, head: bytes) -> str | None:
         (2, LENGTH) in operators
         and (4, LENGTH) in operators
         and {number for number, _ in fields} <= set(range(1, 9))
+        and _names_its_type(source, records)
     ):
         # a layer of Caffe's has its type, a number, where this has what it is set to
         return None if (5, VARINT) in operators or (1, VARINT) in fields else _CAFFE2
     return None
+
+
+def _names_its_type(source: ByteSource, records: Iterable[Record]) -> bool:
+    """Whether what a first operator has in the place of its type is a text; a graph of TensorFlow's has its version."""
+    operator = next(each for each in records if each.number == 2 and each.wire == LENGTH)
+    kinds = (each for each in top_records(source, operator.start, operator.stop) if each.number == 4)
+    return all(bytes(source.view[kind.start : kind.start + 1]).isalnum() for kind in kinds)
 
 
 def _inside(source: ByteSource, records: Iterable[Record], number: int) -> list[tuple[int, int]]:

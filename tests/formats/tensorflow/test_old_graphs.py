@@ -208,3 +208,18 @@ def test_the_picture_goes_to_the_first_convolution(tmp_path: Path) -> None:
     assert opened(g, tmp_path).graph.inputs["picture"] == (1, 224, 224, 5)
     with pytest.raises(InputError, match="there is no input 'image' to give a shape to"):
         opened(g, tmp_path, input_shape={"image": (1, 8, 6, 5)})
+
+
+def test_a_placeholder_of_no_axes_was_once_one_of_any_shape(tmp_path: Path) -> None:
+    """Before version 24 of graphs: the row that a product takes is told by its weights."""
+    for producer in (21, 24):
+        g = GraphWriter(producer=producer)
+        g.node("MatMul", "out", g.placeholder(shape=()), g.weights("w", 784, 10))
+        path = g.save(tmp_path / f"graph{producer}.pb")
+        if producer == 24:
+            with pytest.raises(InputError, match="a single number"):
+                opened(g, tmp_path)
+            continue
+        with pytest.warns(ConvscopeWarning, match=r"expects \(1, 784\): a gray picture is its input"):
+            network = convscope.open_network(path)
+        assert network.graph.inputs == {"input": (1, 28, 28, 1)}

@@ -34,7 +34,30 @@ def block(entries: list[tuple[bytes, bytes]]) -> bytes:
     return made + bytes(4) + (1).to_bytes(4, "little")
 
 
-def checkpoint(prefix: Path, tensors: dict[str, np.ndarray]) -> Path:
+def packed(block: bytes) -> bytes:
+    """Pack a block as Snappy's description has it: what was there before, of any length, is copied, the rest stays."""
+    made, at, pending = varint(len(block)), 0, b""
+
+    def literal() -> bytes:
+        size = max(len(pending) - 1, 0)
+        head = bytes([size << 2]) if size < 60 else bytes([60 << 2, size]) if size < 256 else b""
+        return (head or bytes([61 << 2]) + size.to_bytes(2, "little")) + pending if pending else b""
+
+    while at < len(block):
+        length = next((n for n in range(64, 3, -1) if 0 <= block.find(block[at : at + n]) < at), 0)
+        length = min(length, len(block) - at)
+        if length < 4:
+            pending, at = pending + block[at : at + 1], at + 1
+            continue
+        back = at - block.find(block[at : at + length])
+        near = length < 12 and back < 2048
+        copy = bytes([1 | (length - 4) << 2 | back >> 8 << 5, back & 255])
+        made += literal() + (copy if near else bytes([2 | (length - 1) << 2]) + back.to_bytes(2, "little"))
+        pending, at = b"", at + length
+    return made + literal()
+
+
+def checkpoint(prefix: Path, tensors: dict[str, np.ndarray], *, pack: bool = False) -> Path:
     """Write a checkpoint of two blocks of entries, as the format's description has it."""
     prefix.parent.mkdir(parents=True, exist_ok=True)
     data, entries = (
@@ -49,12 +72,12 @@ def checkpoint(prefix: Path, tensors: dict[str, np.ndarray]) -> Path:
         entries.append((key.encode(), entry.SerializeToString()))
     table, handles = b"", []
     for part in (entries[:2], entries[2:]):
-        made = block(part)
+        made = packed(block(part)) if pack else block(part)
         handles.append((part[-1][0], varint(len(table)) + varint(len(made))))
-        table += made + bytes(5)
-    end = block(handles)
+        table += made + bytes([pack, 0, 0, 0, 0])
+    end = packed(block(handles)) if pack else block(handles)
     footer = (varint(0) + varint(0) + varint(len(table)) + varint(len(end))).ljust(40, b"\0")
-    index = table + end + bytes(5) + footer + bytes.fromhex("57fb808b247547db")
+    index = table + end + bytes([pack, 0, 0, 0, 0]) + footer + bytes.fromhex("57fb808b247547db")
     Path(f"{prefix}.index").write_bytes(index)
     Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
     return prefix
@@ -157,6 +180,9 @@ def test_the_graph_of_a_checkpoint_opens_with_it_and_without_its_training(tmp_pa
     slope = g.node("Conv2DBackpropFilter", "gradients/conv_grad", x, "w/read", "relu")
     g.node("ApplyGradientDescent", "step", "w", g.const("rate", np.float32(0.1)), slope)
     g.node("SaveV2", "save/SaveV2", "w", T=None)
+    g.message.library.function.add().signature.name = (
+        "unused"  # with it, a Caffe2 network has the same fields
+    )
     meta = message_class("MetaGraphDef", "tensorflow")()
     meta.graph_def.CopyFrom(g.message)
     about = b"\x0a\x08\x2a\x061.15.0"  # meta_info_def: the version of TensorFlow
@@ -203,7 +229,7 @@ def test_a_graph_as_text_is_the_same(tmp_path: Path) -> None:
         convscope.open_network(other)
 
 
-def trained(folder: Path) -> tuple[Path, np.ndarray]:
+def trained(folder: Path, *, pack: bool = False) -> tuple[Path, np.ndarray]:
     """Write a graph of TensorFlow 1 as text, with its saver, and its checkpoint under the variables' names."""
     g = GraphWriter()
     g.node("VariableV2", "w", dtype="DT_FLOAT", T=None)
@@ -212,13 +238,16 @@ def trained(folder: Path) -> tuple[Path, np.ndarray]:
     folder.mkdir()
     (folder / "graph.pbtxt").write_text(text_format.MessageToString(g.message))
     kernel = np.random.default_rng(1).normal(size=(2, 2, 3, 5)).astype(np.float32)
-    checkpoint(folder / "model.ckpt-7", {"w": kernel, "w/Momentum": kernel * 2, "global_step": np.float32(7)})
+    tensors = {"w": kernel, "w/Momentum": kernel * 2, "global_step": np.float32(7)}
+    checkpoint(folder / "model.ckpt-7", tensors, pack=pack)
     return folder / "graph.pbtxt", kernel
 
 
-@pytest.mark.parametrize("ending", ["", ".index", ".data-00000-of-00001"])
-def test_a_graph_opens_with_its_checkpoint(ending: str, tmp_path: Path) -> None:
-    graph, kernel = trained(tmp_path / "model")
+@pytest.mark.parametrize(
+    ("ending", "pack"), [("", False), (".index", False), (".data-00000-of-00001", False), ("", True)]
+)
+def test_a_graph_opens_with_its_checkpoint(ending: str, pack: bool, tmp_path: Path) -> None:
+    graph, kernel = trained(tmp_path / "model", pack=pack)
     network = convscope.open_network(graph, weights=graph.with_name(f"model.ckpt-7{ending}"))
     weight = torch.from_numpy(kernel).permute(3, 2, 0, 1)
     expected = torch.nn.functional.conv2d(X.permute(0, 3, 1, 2), weight).permute(0, 2, 3, 1)
@@ -243,8 +272,9 @@ def test_what_a_graph_lacks_is_said(tmp_path: Path) -> None:
         convscope.open_network(graph, weights=index)
 
 
-def test_any_damage_to_a_checkpoint_is_an_answer_or_an_error_of_ours(tmp_path: Path) -> None:
-    graph, _ = trained(tmp_path / "model")
+@pytest.mark.parametrize("pack", [False, True])
+def test_any_damage_to_a_checkpoint_is_an_answer_or_an_error_of_ours(pack: bool, tmp_path: Path) -> None:
+    graph, _ = trained(tmp_path / "model", pack=pack)
     index = graph.with_name("model.ckpt-7.index")
     whole = index.read_bytes()
     for position in range(0, len(whole), 5):

@@ -451,6 +451,16 @@ EXAMPLES = {
         ([normal(3, 5, 2)], {}, {"transform": "irfft", "lengths": (7,)}),
         ([normal(3, 5, 2)], {}, {"transform": "ifft"}),
     ],
+    "sound_spectrogram": [
+        ([normal(40, 2)], {}, {"window": 7, "stride": 3, "squared": squared}) for squared in (True, False)
+    ],
+    "mel_cepstrum": [
+        (
+            [positive(1, 5, 17)],
+            {},
+            {"rate": 16000.0, "lowest": 20.0, "highest": 7000.0, "bands": 6, "coefficients": 4},
+        )
+    ],
     "complex_part": [
         ([normal(3, 4, 2)], {}, {"part": part})
         for part in ("real", "imaginary", "size", "angle", "conjugate")

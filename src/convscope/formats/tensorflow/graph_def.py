@@ -26,18 +26,20 @@ from convscope.formats.tensorflow.node import (
     reference,
 )
 from convscope.formats.tensorflow.picture_readers import DECODERS, behind
+from convscope.formats.tensorflow.record_readers import READERS
 from convscope.formats.tensorflow.variables import VARIABLES, filled
 
 META = ".meta"
 FEW_RECORDS, MAXIMUM_RECORDS = 500_000, 5_000_000  # what any file may have, and a large one
 _BYTES_A_RECORD = 10  # a small file of a million empty nodes takes gigabytes
+_STATES_SHAPES = 24  # the version of graphs from which a placeholder that states no axes has none
 _LARGEST_TEXT = 256 * 2**20
 _SAVED_MODEL_BEGINS = (b"\x08\x01\x12", b"saved_model_schema_version", b"meta_graphs")
 _VARIABLES_BESIDE = "variables/variables"
 _SIGNATURE = "serving_default"
 _ENDS = "outputs of the signature"
 _SAVING = frozenset({"SaveV2", "Save", "SaveSlices", "RestoreV2", "Restore", "Assign", "AssignVariableOp"})
-_ENTRANCES = frozenset({*PLACEHOLDERS, *DECODERS})
+_ENTRANCES = frozenset({*PLACEHOLDERS, *DECODERS, *READERS})
 _FREEZE_1 = (
     "Freeze it where TensorFlow is: tf.compat.v1.graph_util.convert_variables_to_constants(session, "
     "session.graph_def, [OUTPUT]), written with tf.io.write_graph(graph, FOLDER, 'frozen.pb', as_text=False)"
@@ -74,7 +76,7 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
         meta = _read(source, "MetaGraphDef")
     graph: Message = meta.graph_def if meta is not None else _read(source, "GraphDef")
     outputs = _signature(meta) if meta is not None else ()
-    nodes = [read_node(message) for message in graph.node]
+    nodes = [_with_open_shape(read_node(message), graph) for message in graph.node]
     by_name = {node.name: node for node in nodes}
     first = set().union(*(behind(by_name[read.node], by_name) for read in outputs if read.node in by_name))
     nodes = sorted(nodes, key=lambda node: node.name not in first)  # they keep their own names
@@ -92,6 +94,14 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
 def records_of(size: int) -> int:
     """Return how many records a graph's file of so many bytes may have."""
     return min(MAXIMUM_RECORDS, max(FEW_RECORDS, size // _BYTES_A_RECORD))
+
+
+def _with_open_shape(node: Node, graph: Message) -> Node:
+    """Return a node as later versions of TensorFlow write it: before, a placeholder of no axes was one of any shape."""
+    old = node.op in PLACEHOLDERS and graph.versions.producer < _STATES_SHAPES
+    if not old or node.shape() != ():
+        return node
+    return replace(node, attributes={key: node.attributes[key] for key in node.attributes if key != "shape"})
 
 
 def _without_bundles(nodes: Sequence[Node]) -> list[Node]:

@@ -26,11 +26,13 @@ from convscope.formats.tensorflow.graph_def import read_graph_def
 from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
 from convscope.formats.tensorflow.node import PLACEHOLDERS, Node
 from convscope.formats.tensorflow.picture_readers import Head, behind, cut_head
+from convscope.formats.tensorflow.record_readers import cut_readers
 from convscope.formats.tensorflow.several import one_output_each
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
 _NUMBERS = ("DT_FLOAT", "DT_UINT8", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16", "")
+_WHOLE_NUMBERS = ("DT_INT8", "DT_INT16", "DT_UINT16", "DT_INT32", "DT_UINT32", "DT_INT64", "DT_UINT64")
 
 
 def open_tensorflow(request: Request) -> NetworkParts:
@@ -39,13 +41,14 @@ def open_tensorflow(request: Request) -> NetworkParts:
     path = request.path
     read = read_graph_def(path, request.weights)
     nodes, head = cut_head(unfused(one_output_each(ranges_apart(read.nodes))))
-    if head is not None:
-        warn(f"{path}: {head.note}")
+    nodes, records = cut_readers(nodes)
+    for note in ((head.note,) if head is not None else ()) + records.notes:
+        warn(f"{path}: {note}")
     sides = list(inference_values(nodes))
     if sides:
         notes = "; ".join(why for _, _, why in sides)
         warn(f"{path}, inputs that are no picture: {notes}")
-    values = {name: value for name, value, _ in sides}
+    values = {**records.values, **{name: value for name, value, _ in sides}}
     nodes = without_dropout(follow_branches(nodes, values), values)
     stated = {node.name: node.shape() for node in _inputs(nodes) if node.name not in values}
     if not stated:
@@ -65,11 +68,18 @@ def _inputs(nodes: Sequence[Node]) -> list[Node]:
     by_name = {node.name: node for node in nodes}
     first = next((node for node in nodes if node.op in CONVOLUTIONS), None)
     reached = behind(first, by_name) if first is not None else set()
-    return sorted(placeholders, key=lambda node: (node.name not in reached, node.shape() == ()))
+    return sorted(
+        placeholders,
+        key=lambda node: (
+            node.text("dtype") in _WHOLE_NUMBERS,
+            node.name not in reached,
+            node.shape() == (),
+        ),
+    )
 
 
 def _is_input(node: Node) -> bool:
-    return node.op in PLACEHOLDERS and node.text("dtype") in _NUMBERS
+    return node.op in PLACEHOLDERS and node.text("dtype") in (*_NUMBERS, *_WHOLE_NUMBERS)
 
 
 def _name(path: Path) -> str:
@@ -144,11 +154,19 @@ def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | Non
 
 def _shape_before(reshape: Node, named: Mapping[str, Node]) -> Shape:
     """Tell what a Reshape to stated sizes was given: a picture, or its numbers in a row; () where one is open."""
-    sizes = constant(named.get(reshape.inputs[1].node), named)
-    if sizes is None or sizes.ndim != 1 or len(sizes) < 2 or min(sizes[1:]) < 1:
+    rest = _sizes_after_first(named.get(reshape.inputs[1].node), named)
+    if not rest or min(rest) < 1:
         return ()
-    rest = tuple(map(int, sizes[1:]))
     return (1, *rest) if len(rest) == 3 else (1, prod(rest))
+
+
+def _sizes_after_first(node: Node | None, named: Mapping[str, Node]) -> Shape:
+    """Return the sizes that a shape states behind the batch's, which may be the input's own; () where one is open."""
+    if node is not None and node.op == "Pack":
+        parts = [constant(named.get(read.node), named) for read in node.inputs[1:]]
+        return tuple(-1 if part is None or part.size != 1 else int(part.item()) for part in parts)
+    sizes = constant(node, named)
+    return () if sizes is None or sizes.ndim != 1 else tuple(map(int, sizes[1:]))
 
 
 _LEARNED = {

@@ -55,6 +55,7 @@ from convscope.network.operations import (
     sampling,
     score_maps,
     shape,
+    sounds,
 )
 from convscope.network.operations.registry import KINDS, OPERATIONS, OperationKind, kind_of, operation
 
@@ -107,4 +108,5 @@ __all__ = [
     "sampling",
     "score_maps",
     "shape",
+    "sounds",
 ]

@@ -14,6 +14,7 @@ from convscope.formats.tensorflow.ops import (
     quantization,
     recurrent,
     segments,
+    sounds,
     volumes,
     waves,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "quantization",
     "recurrent",
     "segments",
+    "sounds",
     "translate",
     "volumes",
     "waves",

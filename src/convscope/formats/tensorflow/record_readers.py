@@ -1,0 +1,141 @@
+"""Ops that take numbers out of files and records: what they make is the input, for convscope reads no such files.
+
+A SavedModel that serves requests reads ``tf.Example`` records (``ParseExample``), a speech recognizer WAV files
+(``DecodeWav``), others bytes (``DecodeRaw``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from convscope.formats.protobuf.message import Message
+from convscope.formats.protobuf.schema import load_schema
+from convscope.formats.tensorflow.node import Node, OutputReference
+from convscope.formats.tensorflow.tensors import Array
+from convscope.network.parameters import Shape
+
+READERS = (
+    "ParseExample",
+    "ParseExampleV2",
+    "ParseSingleExample",
+    "DecodeRaw",
+    "DecodePaddedRaw",
+    "DecodeWav",
+)
+TEXT = "DT_STRING"
+_USUAL_RATE = 16_000  # samples a second, of TensorFlow's speech commands
+_MOST_SAMPLES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Records:
+    """What stands in place of the readers: what is known of the new inputs, and the notes."""
+
+    values: Mapping[str, Array] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def cut_readers(nodes: Sequence[Node]) -> tuple[list[Node], Records]:
+    """Return the nodes with an input of numbers for each output of a reader that another node reads."""
+    if not any(node.op in READERS for node in nodes):
+        return list(nodes), Records()
+    kept: list[Node] = []
+    values: dict[str, Array] = {}
+    notes: list[str] = []
+    moved: dict[OutputReference, OutputReference] = {}
+    read = {each for node in nodes for each in node.inputs}
+    for before in nodes:
+        node = replace(before, inputs=tuple(moved.get(each, each) for each in before.inputs))
+        if node.op not in READERS:
+            kept.append(node)
+            continue
+        outputs = [one for one in _outputs(node) if OutputReference(node.name, one.place) in read]
+        for one in outputs:
+            kept += one.nodes
+            values |= {one.nodes[0].name: one.value} if one.value is not None else {}
+            moved[OutputReference(node.name, one.place)] = OutputReference(one.nodes[-1].name, 0)
+        inputs = [one.nodes[0].name for one in outputs if one.value is None]
+        notes += [_note(node, inputs)] if inputs else []
+    return kept, Records(values, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Output:
+    place: int
+    nodes: tuple[Node, ...]  # the first is what is given, the last what the reader's readers read
+    value: Array | None = None
+
+
+def _outputs(node: Node) -> Iterator[_Output]:
+    if node.op == "DecodeWav":
+        yield from _sound(node)
+    elif node.op.startswith("Decode"):
+        yield _Output(0, (_placeholder(node.name, node.text("out_type", "DT_UINT8")),))
+    else:
+        yield from _features(node)
+
+
+def _features(node: Node) -> Iterator[_Output]:
+    """Yield the dense features of records; those of open length stay text, and are cut with what reads them."""
+    sparse = node.integer("Nsparse", node.integer("num_sparse"))
+    batch = () if node.op == "ParseSingleExample" else (-1,)
+    stated = node.attributes.get("dense_shapes")
+    shapes = [] if stated is None else stated.list.shape
+    types = node.attributes["Tdense"].list.type if "Tdense" in node.attributes else ()
+    for at, (kind, shape) in enumerate(zip(types, shapes, strict=False)):
+        place = 3 * sparse + at
+        if str(kind) != TEXT:
+            sizes = None if shape.unknown_rank else (*batch, *(int(dim.size) for dim in shape.dim))
+            name = f"{node.name}/{place}" if place else node.name
+            yield _Output(place, (_placeholder(name, str(kind), sizes),))
+
+
+def _sound(node: Node) -> Iterator[_Output]:
+    """Yield the samples, given with a row a channel, so that channels come where other inputs have pictures."""
+    samples, channels = node.integer("desired_samples", -1), node.integer("desired_channels", -1)
+    length = min(samples, _MOST_SAMPLES) if samples > 0 else _USUAL_RATE
+    given = _placeholder(node.name, "DT_FLOAT", (max(channels, 1), length))
+    order = Node(f"{node.name}/order", "Const", (), _constant(np.array([1, 0], np.int32)))
+    reads = (OutputReference(given.name, 0), OutputReference(order.name, 0))
+    turned = Node(f"{node.name}/samples", "Transpose", reads, {"T": given.attributes["dtype"]})
+    yield _Output(0, (given, order, turned))
+    rate = _placeholder(f"{node.name}/rate", "DT_INT32")
+    yield _Output(1, (rate,), np.asarray(_USUAL_RATE, np.int32))
+
+
+def _note(node: Node, inputs: Sequence[str]) -> str:
+    names = ", ".join(map(repr, inputs))
+    are = "is the input" if len(inputs) == 1 else "are the inputs"
+    if node.op == "DecodeWav":
+        return (
+            f"{names} {are}: {node.op}, which reads a WAV file, is cut off. Give its samples, from -1 to 1 and "
+            f"{_USUAL_RATE:,} a second, as a NumPy file of (channels, samples)"
+        )
+    return f"{names} {are}: {node.op}, which reads records, is cut off. Give the numbers it reads"
+
+
+def _placeholder(name: str, kind: str, shape: Shape | None = None) -> Node:
+    attributes = {"dtype": _message("AttrValue", type=kind)}
+    if shape is not None:
+        attributes["shape"] = _message("AttrValue", shape=_shape(shape))
+    return Node(name, "Placeholder", (), attributes)
+
+
+def _constant(numbers: Array) -> Mapping[str, Message]:
+    content = memoryview(numbers.astype("<i4").tobytes())
+    tensor = _message(
+        "TensorProto", dtype="DT_INT32", tensor_shape=_shape(numbers.shape), tensor_content=content
+    )
+    return {"dtype": _message("AttrValue", type="DT_INT32"), "value": _message("AttrValue", tensor=tensor)}
+
+
+def _shape(sizes: Shape) -> Message:
+    return _message("TensorShapeProto", dim=[_message("Dim", size=size) for size in sizes])
+
+
+def _message(name: str, **fields: Any) -> Message:
+    return Message(load_schema(__package__)[name], **fields)
