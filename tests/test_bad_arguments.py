@@ -29,6 +29,13 @@ BAD: dict[str, Any] = {
     "numbers that are none": np.full((20, 20, 3), np.nan, np.float32),
     "another shape": torch.zeros(1, 7, 5),
     "deep lists": [[["x"]]],
+    "nowhere": torch.zeros(1, 3, 32, 32, device="meta"),
+    "sparse": torch.zeros(1, 3, 32, 32).to_sparse(),
+    "half precision": torch.zeros(1, 3, 32, 32, dtype=torch.bfloat16),
+    "no picture": torch.zeros(0, 3, 32, 32),
+    "an array of one number": np.array(5),
+    "a small number of NumPy's": np.uint8(3),
+    "a name too long": "x" * 300,
 }
 QUICK = {"steps": 2, "size": 12, "samples": 2, "methods": ["saliency"], "iterations": 1, "trials": 2}
 LONG = {
@@ -160,6 +167,29 @@ def test_the_argument_is_named() -> None:
         match=r"^filters: there is no argument 'tilesize'\. Did you mean 'tile_size'.* Possible: net",
     ):
         convscope.filters(planted_network(), "conv1", tilesize=9)  # type: ignore[call-arg]
+    network = planted_network()
+    for given, words in {
+        "meta": (torch.zeros(1, 3, 32, 32, device="meta"), r"is Tensor of .* on the meta device"),
+        "sparse": (torch.zeros(1, 3, 32, 32).to_sparse(), r"is a sparse or quantized Tensor"),
+        "empty": (torch.zeros(0, 3, 32, 32), r"is Tensor of shape \(0, 3, 32, 32\), which holds no"),
+    }.values():
+        with pytest.raises(ConvscopeError, match=words):
+            convscope.activations(network, given, "conv1")  # type: ignore[arg-type]
+    with pytest.raises(ConvscopeError, match=r"seed is 1000.*, and a seed has 64 bits"):
+        convscope.smoothgrad(network, edge_picture(), "scores:0", samples=1, seed=10**30)
+    with pytest.raises(
+        ConvscopeError, match=r"photographs is 0, not|photographs is ndarray of shape \(\), not"
+    ):
+        convscope.examples(network, "conv1", np.array(0))
+    with pytest.raises(ConvscopeError, match=r"photographs is 'xxx.*, and a name of 300 bytes is longer"):
+        convscope.examples(network, "conv1", "x" * 300)
+    with pytest.raises(ConvscopeError, match=r"percentile is between 50 and 100, not 1e\+300"):
+        convscope.compare_methods(network, edge_picture(), ["scores:0"], percentile=1e300)
+    half = torch.rand(1, 3, 32, 32).bfloat16()
+    whole, small = convscope.activations(network, half.float(), "conv1"), np.uint8(200)
+    assert np.array_equal(convscope.activations(network, half, "conv1").array, whole.array)
+    larger = convscope.feature_visualization(network, "conv1:0", size=small, steps=1)  # 2 * 200 fits no uint8
+    assert larger[0].array.shape == (200, 200, 3)
     with pytest.raises(ConvscopeError, match=r"^predict: .*Did you mean 'top'\? Possible: picture, top$"):
         planted_network().predict(edge_picture(), tpo=1)  # type: ignore[call-arg]
     with pytest.raises(ConvscopeError, match="network is None, not a Network"):

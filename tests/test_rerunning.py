@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from convscope import rerunning
-from convscope.errors import ConvscopeWarning, RecipeError
+from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError
 from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.classify import predictions
@@ -319,15 +319,16 @@ _SHAPES = {"weight": (4, 3, 3, 3), "bias": (4,)}
     [
         ({"address": "conv2", "steps": 10**9}, "asks for steps 1,000,000,000, and more than 10,000"),
         ({"address": "conv2", "changes": {"steps": 20_000}}, "asks for steps 20,000"),
-        ({"address": "conv2", "size": 30_000}, "asks for size 30,000, and more than 8,192"),
+        ({"address": "conv2", "size": 30_000}, "asks for size 30,000, and more than 4,096"),
         ({"address": "conv2", "rate": float("nan")}, "asks for rate nan"),
         ({"address": "conv2", "size": float("nan")}, "asks for size nan"),
         ({"options": {"input_shape": [1, 3, 60_000, 60_000]}}, "asks for input_shape 60,000"),
-        ({"address": "conv2", "size": 8_000, "steps": 9_000}, "asks for about 576,000,000,000 pixels"),
+        ({"address": "conv2", "size": 4_000, "steps": 9_000}, "asks for about 144,000,000,000 pixels"),
         (
             {"channels": [3] * 512, "changes": {"iterations": 9_000}},
             "asks for about 1,207,959,552,000 pixels",
         ),
+        ({"methods": ["rise"] * 5_000}, "asks for about 131,072,000,000 pixels"),
     ],
 )
 def test_a_stranger_s_recipe_does_not_run_for_days(
@@ -342,3 +343,40 @@ def test_a_stranger_s_recipe_does_not_run_for_days(
     with pytest.raises(RecipeError) as other:  # it is looked at further
         rerun(path, network=network(), trust=True)
     assert "asks for" not in str(other.value)
+
+
+def test_a_sheet_of_all_of_a_layer_s_units_counts_them(tmp_path: Path) -> None:
+    known, made = planted_network(), tmp_path / "gift.png"
+    Picture(np.zeros((2, 2)), "", Recipe("feature_sheet", {"layer": "conv1", "size": 2_000})).save(made)
+    with pytest.raises(RecipeError, match=r"asks for about 16,384,000,000 pixels"):  # 8 units, 512 steps
+        rerun(made, network=known)
+    Picture(np.zeros((2, 2)), "", Recipe("feature_sheet", {"layer": "conv1", "size": 16, "steps": 1})).save(
+        made
+    )
+    assert rerun(made, network=known).array.size
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"network": "x" * 100_000}, "there is no such file"),
+        ({"network": ""}, "a network's name is empty"),
+        ({"weights": "x" * 300}, "cannot be read: File name too long"),
+    ],
+)
+def test_a_recipe_names_no_file_that_there_may_be(
+    changes: dict[str, str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    planted_network().save("net.convscope")
+    recipe = Recipe("filters", {"address": "conv1"}, **({"network": "net.convscope"} | changes))
+    made = Picture(np.zeros((2, 2)), "", recipe).save(tmp_path / "gift.png")
+    with pytest.raises(ConvscopeError, match=words):
+        rerun(made)
+
+
+def test_a_recipe_without_a_picture_s_hash_takes_the_picture(photograph: Path) -> None:
+    recipe = Recipe("predictions", picture=str(photograph))
+    assert (
+        rerun(recipe, network=planted_network()).recipe == predictions(planted_network(), photograph).recipe
+    )

@@ -6,6 +6,7 @@ what the function says of them, and the one that does not fit is named.
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import math
@@ -25,6 +26,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _BARE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
 _WORDS: Mapping[Any, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 _LONGEST = 60
+_NO_NAME = (errno.ENAMETOOLONG, errno.ENOENT, errno.EINVAL)
+_LONGEST_NAME = 255  # bytes between two slashes
 
 
 class ArgumentError(InputError):
@@ -46,6 +49,10 @@ def _is_target(value: object) -> bool:
     return _is_address(value) or fits(value, int) or isinstance(value, Mapping) or hasattr(value, "terms")
 
 
+def _is_several(value: object) -> bool:
+    return isinstance(value, Iterable | os.PathLike) and getattr(value, "shape", None) != ()
+
+
 def _is_channels(value: object) -> bool:
     whole = isinstance(value, Sequence) and all(fits(item, int) for item in value)
     return value is None or isinstance(value, str) or whole or fits(value, int)
@@ -56,7 +63,7 @@ _BY_NAME: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "network": ("a Network: convscope.open_network gives one", _is_network),
     **dict.fromkeys(
         ("pictures", "photographs"),
-        ("a folder, or several pictures", lambda value: isinstance(value, Iterable | os.PathLike)),
+        ("a folder, or several pictures", _is_several),
     ),
     "channels": ("the numbers of channels", _is_channels),
     "changes": ("a mapping", lambda value: value is None or isinstance(value, Mapping)),
@@ -78,10 +85,27 @@ def arguments_in_words(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def explained(*positional: Any, **keywords: Any) -> Any:
+        positional = tuple(map(_plain, positional))
+        keywords = {name: _plain(value) for name, value in keywords.items()}
         with explaining(function, positional, keywords), ordinary_torch():
             return function(*positional, **keywords)
 
     return explained  # type: ignore[return-value]
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of another library's as Python has it: in NumPy's, 200 + 100 may be 44."""
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    return (
+        bool(value)
+        if type(value).__module__ == "numpy" and type(value).__name__.startswith("bool")
+        else value
+    )
 
 
 @contextmanager
@@ -93,17 +117,20 @@ def explaining(
         yield
     except ConvscopeError:
         raise
-    except _BARE as error:
-        if wrong := _misfit(function, positional, keywords):
+    except (*_BARE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_NAME:  # the disk's, not an argument's
+            raise
+        if wrong := _misfit(function, positional, keywords, error):
             raise ArgumentError(f"{function.__name__}: {wrong}") from error
         raise
 
 
 def _misfit(
-    function: Callable[..., Any], positional: tuple[Any, ...], keywords: Mapping[str, Any]
+    function: Callable[..., Any], positional: tuple[Any, ...], keywords: Mapping[str, Any], error: Exception
 ) -> str | None:
     """Return in words which argument is of the wrong kind, None where all may be right."""
     signature = inspect.signature(function)
+    unusable = _no_name if isinstance(error, OSError) else _unusable
     try:
         arguments = signature.bind(*positional, **keywords).arguments
     except TypeError as error:
@@ -121,10 +148,38 @@ def _misfit(
             expectation, is_that = _BY_NAME.get(name, ("", callable))
             if expectation and not is_that(one):
                 return f"{name} is {in_short(one)}, not {expectation}"
-            if fits(one, float) and one < 0 and name != "seed":
-                return f"{name} is {one}, which is below zero"
-            if isinstance(one, str) and "\0" in one:
-                return f"{name} is {in_short(one)}, which nothing is called: it has a null character"
+            if words := unusable(name, one):
+                return f"{name} is {words}"
+    return None
+
+
+def _unusable(name: str, value: Any) -> str | None:
+    """Return in words what keeps a value of the right kind from being of use, None where nothing does."""
+    if fits(value, float) and value < 0 and name != "seed":
+        return f"{value}, which is below zero"
+    if name == "seed" and fits(value, int) and not -(2**63) <= value < 2**64:
+        return f"{in_short(value)}, and a seed has 64 bits: from {-(2**63)} to {2**64 - 1}"
+    if isinstance(value, str) and "\0" in value:
+        return f"{in_short(value)}, which nothing is called: it has a null character"
+    if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "is_meta"):
+        if value.is_meta:
+            return f"{in_short(value)} on the meta device, which holds no numbers: give one of a processor"
+        if str(value.layout) != "torch.strided" or value.is_quantized:
+            return f"a sparse or quantized {in_short(value)}: give it dense, value.to_dense() or value.dequantize()"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and 0 in shape:
+        return f"{in_short(value)}, which holds no numbers"
+    return None
+
+
+def _no_name(_: str, value: Any) -> str | None:
+    """Return in words why there can be no file of a name, None for one that there may be, or for no name."""
+    if not isinstance(value, (str, os.PathLike)):
+        return None
+    text = os.fsdecode(value)
+    longest = max(len(part.encode("utf-8", "replace")) for part in text.split("/"))
+    if longest > _LONGEST_NAME:
+        return f"{in_short(text)}, and a name of {longest:,} bytes is longer than a file's may be ({_LONGEST_NAME})"
     return None
 
 

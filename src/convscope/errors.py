@@ -33,12 +33,15 @@ class ConvscopeError(Exception):
     """
 
     def __str__(self) -> str:
-        words = super().__str__()
-        if "\n" in words:
-            words = " ".join(words.split())
-        if len(words) > _LONGEST:
-            words = f"{words[: _LONGEST * 2 // 3]} ... {words[-_LONGEST // 3 :]}"
-        return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
+        return _in_one_line(super().__str__())
+
+
+def _in_one_line(words: str) -> str:
+    if "\n" in words:
+        words = " ".join(words.split())
+    if len(words) > _LONGEST:
+        words = f"{words[: _LONGEST * 2 // 3]} ... {words[-_LONGEST // 3 :]}"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
 
 
 class NetworkFileError(ConvscopeError):
@@ -94,7 +97,7 @@ def warn(words: str, category: type[ConvscopeWarning] = ConvscopeWarning) -> Non
         if frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
             outside = level
         frame = frame.f_back
-    warnings.warn(words, category, stacklevel=outside)
+    warnings.warn(_in_one_line(words), category, stacklevel=outside)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
@@ -132,7 +135,7 @@ def require_known(what: str, names: Iterable[str], possible: Collection[str]) ->
     for name in names:
         if name not in possible:
             raise InputError(
-                f"{what} has no {name!r}.{did_you_mean(name, possible)} Possible: {', '.join(possible)}"
+                f"{what} has no {name!r}.{did_you_mean(str(name), possible)} Possible: {', '.join(possible)}"
             )
 
 

@@ -93,6 +93,14 @@ def user_path(name: str | os.PathLike[str]) -> Path:
         return path
 
 
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file or a folder of that name; False for a name that none can have."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def is_numpy_file(name: str | os.PathLike[str]) -> bool:
     """Tell whether a name is that of a NumPy file of one array, which lies there."""
     return os.fsdecode(name).lower().endswith(".npy") and user_path(name).is_file()

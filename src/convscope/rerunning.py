@@ -17,11 +17,13 @@ import torch
 
 from convscope.argument_errors import ArgumentError, arguments_in_words
 from convscope.errors import ConvscopeError, RecipeError, did_you_mean, warn
+from convscope.files import is_there, user_path
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
 from convscope.network.engine.threads import MOST_THREADS, computing_on
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
+from convscope.optimization.feature_sheet import channels_of
 from convscope.pictures.options import FORMER_NAMES
 from convscope.pictures.photograph import picture_file_hash
 from convscope.pictures.picture import Picture
@@ -69,13 +71,13 @@ def rerun(
     >>> convscope.filters(network, "conv1").save("filters.png")
     >>> convscope.rerun("filters.png").save("again.png")
     """
-    if not isinstance(recipe, Recipe):
-        made, recipe = recipe, read_recipe(recipe)
-        if not trust:
-            here = {"network": network is not None, "picture": picture is not None}
-            require_consent(recipe, Path(made), {name for name in here if here[name]})
-            _refuse_code(recipe, Path(made))
-            refuse_much_work(recipe, Path(made))
+    strange = None if trust or isinstance(recipe, Recipe) else Path(recipe)
+    recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    if strange is not None:
+        here = {"network": network is not None, "picture": picture is not None}
+        require_consent(recipe, strange, {name for name in here if here[name]})
+        _refuse_code(recipe, strange)
+        refuse_much_work(recipe, strange)
     for package in _PACKAGES:
         folder = import_module(f"convscope.{package}")
         for module in iter_modules(folder.__path__, f"{folder.__name__}."):
@@ -94,7 +96,10 @@ def rerun(
     with _wrong_values_in_words(recipe):
         if "network" in signature.parameters:
             arguments["network"] = _the_network(recipe, network)
-        if recipe.picture_sha256 or picture is not None:
+            if strange is not None and recipe.function == "feature_sheet":
+                drawn = channels_of(arguments["network"], arguments["layer"], arguments.get("channels"))
+                refuse_much_work(recipe, strange, len(drawn))
+        if recipe.picture_sha256 or recipe.picture or picture is not None:
             arguments["picture"] = _the_picture(recipe, picture, arguments.get("network"))
         if "seed" in signature.parameters:
             arguments["seed"] = recipe.seed
@@ -196,7 +201,8 @@ def _open_again(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network
             "the picture was made from a network in memory; give it: rerun(recipe, network=...)"
         )
     options = _allowed("open_network", recipe.options, _OPTIONS)
-    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    path = user_path(source)
+    folder = path if is_there(path) and path.is_dir() else path.parent
     options |= {key: _beside(options[key], folder) for key in _FILES if isinstance(options.get(key), str)}
     units = options.pop("units", None)
     network = open_network(source, weights=_beside(recipe.weights, folder), **options)
@@ -207,7 +213,7 @@ def _open_again(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network
 
 def _beside(file: str | None, folder: Path) -> str | None:
     """Return a recorded file, or where it is gone the one of its name beside the network."""
-    if file is None or Path(file).exists() or not (moved := folder / Path(file).name).exists():
+    if file is None or is_there(file) or not is_there(moved := folder / Path(file).name):
         return file
     return str(moved)
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import NetworkFileError, PictureError, did_you_mean
-from convscope.files import writing, written_whole
+from convscope.files import user_path, writing, written_whole
 from convscope.formats.zoo.catalog import CATALOG, Download
 from convscope.formats.zoo.download import UnreachableError, downloaded
 from convscope.formats.zoo.fetching import fetch
@@ -162,7 +162,7 @@ def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[
     >>> [found.state for found in fetch_samples("examples", ["coffee.png"])]
     ['new']
     """
-    folder, silent = Path(folder).expanduser(), dict[str, str]()
+    folder, silent = user_path(folder), dict[str, str]()
     for sample in map(sample_named, names):
         path = folder / sample.name
         if _is_whole(sample, path):

@@ -109,11 +109,13 @@ def test_every_method_along_a_signal_has_a_number_for_each_of_its_steps(method, 
     module = torch.nn.Sequential(*filters, torch.nn.Flatten(), torch.nn.Linear(4, 3)).eval()
     network = convscope.open_network(module, input_shape=(1, 1, 30))
     x = RNG.normal(size=30).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
+    for name in ("x.npy", "X.NPY"):
+        with (tmp_path / name).open("wb") as file:  # np.save would call it X.NPY.npy
+            np.save(file, x)
     fewer = {"rise": {"samples": 8}, "shapley": {"samples": 1}}.get(method, {})
     maps = [
         getattr(convscope, method)(network, given, "4:2", progress=False, **fewer)
-        for given in (torch.from_numpy(x)[None, None], tmp_path / "x.npy", str(tmp_path / "x.npy"), x)
+        for given in (torch.from_numpy(x)[None, None], tmp_path / "x.npy", str(tmp_path / "X.NPY"), x)
     ]
     assert maps[0].map.shape == (30,)
     assert np.ptp(maps[0].map) > 0

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,27 @@ def test_what_a_network_has_no_use_for_is_refused() -> None:
     with pytest.raises(InputError, match="nothing to do with weights: it holds its own"):
         Request("net.pb", weights="other").refuse("weights", because="it holds its own")
     Request("net.pb").refuse("weights", "rules", because="it holds its own")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"weights": "other.png"}, "nothing to do with weights"),
+        ({"rules": {"phase": "TRAIN"}}, "nothing to do with rules"),
+        ({"input_shape": (1, 3, 64, 64)}, r"its input 'data' is \(1, 3, 32, 32\), as it was saved, not"),
+        ({"input_shape": {"image": (1, 3, 8, 8)}}, "no input 'image' to give a shape to"),
+        ({"input_shape": "x"}, "an input_shape is whole numbers from 1 on"),
+        ({"input_shape": (1, -3, 0, 0)}, "an input_shape is whole numbers from 1 on"),
+        ({"input_shape": (1, 3.0, 8, True)}, "an input_shape is whole numbers from 1 on"),
+        ({"input_shape": 5}, "an input_shape is whole numbers from 1 on"),
+    ],
+)
+def test_what_a_saved_network_is_told_in_vain_is_not_passed_over(
+    options: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    file = planted_network().save(tmp_path / "net.convscope")
+    (tmp_path / "other.png").touch()
+    options = {name: str(tmp_path / one) if name == "weights" else one for name, one in options.items()}
+    with pytest.raises(InputError, match=words):
+        convscope.open_network(file, **options)
+    assert convscope.open_network(file, input_shape=(1, 3, 32, 32)).input_spec is not None

@@ -30,6 +30,13 @@ def png_with(text: str) -> io.BytesIO:
         ('{"function": "filters", "arguments": []}', "a list for 'arguments', which is impossible"),
         ('{"function": "filters", "seed": "0"}', "a str for 'seed'"),
         ('{"function": "filters", "network": 3}', "a int for 'network'"),
+        ('{"function": "filters", "pictures": {"a.png": 5}}', "something else than texts in 'pictures'"),
+        ('{"function": "filters", "versions": {"torch": [1]}}', "something else than texts in 'versions'"),
+        (
+            '{"function": "filters", "arguments": ' + '{"a":' * 900 + "1" + "}" * 901,
+            "lists in lists, over 20",
+        ),
+        ('{"function": "filters", "arguments": {"a": ' + "[" * 900 + "]" * 900 + "}}", "over 20 deep"),
     ],
 )
 def test_a_broken_recipe_says_what_is_wrong(text: str, words: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from convscope.attribution.attributions import Attributions
 from convscope.attribution.measures import CELLS, cell_losses, single_deletion
 from convscope.attribution.panels import (
     PERCENTILE,
+    LookOptions,
     PanelOptions,
     brightness,
     glowing,
@@ -58,6 +59,7 @@ def compare_methods(
 
     >>> convscope.compare_methods(network, "coffee", ["espresso", "monarch"]).save("compared.png")
     """
+    LookOptions(percentile=percentile, theme=theme)  # says now what it cannot be
     entries = [method_named(name) for name in methods]
     if not entries:
         raise InputError("there is no method to compare: name at least one")

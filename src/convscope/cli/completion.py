@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +19,8 @@ from click.shell_completion import (
     add_completion_class,
     split_arg_string,
 )
+
+from convscope.files import is_there, user_path
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -152,7 +153,7 @@ def _network_of(context: click.Context) -> Network | None:
     network: Any = context.params.get("network")
     # Behind an option that waits for its value click has parsed nothing: then the line itself is looked at.
     words = [network] if network else split_arg_string(os.environ.get("COMP_WORDS", ""))[2:]
-    source = next((word for word in words if word == "builtin" or Path(word).expanduser().exists()), None)
+    source = next((word for word in words if word == "builtin" or is_there(user_path(word))), None)
     if source is None:
         return None
     options = {name: context.params[name] for name in _OPENING if context.params.get(name)}

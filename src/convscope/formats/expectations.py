@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from convscope.errors import InputError, InputGuess, warn
+from convscope.files import user_path
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.network_parts import NetworkParts
 from convscope.network.fixed_inputs import with_fixed_inputs
@@ -74,7 +75,7 @@ def with_preprocessing(parts: NetworkParts, preprocessing: Mapping[str, Any]) ->
     mean = preprocessing.get("mean")
     if not isinstance(mean, str | Path):
         return replace(parts, input_spec=without_guessed_scale(_changed(parts.input_spec, preprocessing)))
-    file = Path(mean).expanduser()
+    file = user_path(mean)
     others = {name: value for name, value in preprocessing.items() if name != "mean"}
     spec = _changed(parts.input_spec, others).with_mean(read_mean(file), because=f"mean file {file.name}")
     return replace(parts, input_spec=spec, origin=parts.origin.with_file(file))

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from numbers import Integral
+from typing import Any
 
 from convscope.errors import InputError, did_you_mean
 from convscope.network.parameters import Shape
 
 GivenShape = Shape | Mapping[str, Shape]
+
+
+def require_shapes(given: Any) -> None:
+    """InputError for what is no input_shape at all, of one input or of each by its name; None may stand for any size.
+
+    >>> require_shapes({"image": (1, 3, 32, 32)})
+    """
+    for shape in given.values() if isinstance(given, Mapping) else [given] * (given is not None):
+        several = isinstance(shape, Collection) and not isinstance(shape, (str, bytes)) and len(shape) > 0
+        if not several or not all(size is None or _is_size(size) for size in shape):
+            raise InputError(
+                f"an input_shape is whole numbers from 1 on, as (batch, channels, height, width), not {shape!r}"
+            )
+
+
+def _is_size(size: object) -> bool:
+    return isinstance(size, Integral) and not isinstance(size, bool) and int(size) > 0
 
 
 def given_shapes(given: GivenShape | None, inputs: Collection[str]) -> dict[str, Shape]:

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
 from convscope.files import COPIED_BYTES, require_regular, saved
+from convscope.formats.given_shapes import given_shapes
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
@@ -97,6 +98,7 @@ _OPERATION = [item.name for item in fields(Operation) if item.name != "definitio
 
 def open_builtin(request: Request) -> NetworkParts:
     """Read the network that comes with convscope; its model card is ``training/README.md`` in the repository."""
+    request.refuse("weights", "rules", "architecture", because="it has its own")
     path = Path(str(files("convscope") / "networks" / _BUILTIN_FILE))
     parts = open_native(replace(request, source=path))
     # Whichever variant is shipped, that is its name.
@@ -106,6 +108,7 @@ def open_builtin(request: Request) -> NetworkParts:
 def open_native(request: Request) -> NetworkParts:
     """Read a network in convscope's own format; NetworkFileError says what is wrong with one that is damaged."""
     path = request.path
+    request.refuse("weights", "rules", because="all of the network is in its file")
     try:
         # Where it is large it stays open: weights are read when they are asked for.
         require_regular(path)
@@ -138,9 +141,19 @@ def open_native(request: Request) -> NetworkParts:
         graph = _graph(metadata, spec, parameters)
         if path.name != _BUILTIN_FILE:
             _require_runnable(graph)
-        return NetworkParts(graph, Origin(str(path), files=(path,)), spec, metadata.get("labels"))
     except (*BARE_ERRORS, ConvscopeError) as error:
         raise NetworkFileError(f"{path} describes its network wrongly: {error}") from error
+    _require_saved_shape(request, graph)
+    return NetworkParts(graph, Origin(str(path), files=(path,)), spec, metadata.get("labels"))
+
+
+def _require_saved_shape(request: Request, graph: Graph) -> None:
+    """InputError for another size than the network was saved with: what it computes may hang on that."""
+    for name, given in given_shapes(request.input_shape, graph.inputs).items():
+        if given != (saved := graph.inputs[name]):
+            raise InputError(
+                f"its input {name!r} is {saved}, as it was saved, not {given}: open what it was saved from so"
+            )
 
 
 def _input_spec(fields: dict[str, Any], guesses: dict[str, str], parameters: Parameters) -> InputSpec:

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from convscope.errors import InputError, NetworkFileError, did_you_mean, warn
-from convscope.files import broken_link, require_regular
+from convscope.files import broken_link, is_there, require_regular, user_path
 from convscope.formats.expectations import with_preprocessing
 from convscope.formats.folders import no_network_in
 from convscope.formats.foreign import foreign_network, in_another_format
@@ -108,11 +108,9 @@ def opener_of(request: Request) -> Opener:
 def _open_file(request: Request) -> NetworkParts:
     """Open a file as what it is by its content; by its name where the content does not tell."""
     path = request.path
-    checkpoint = (
-        Path(f"{request.weights}.index").expanduser().is_file()
-    )  # whose name is that of several files
+    checkpoint = is_there(user_path(f"{request.weights}.index"))  # whose name is that of several files
     if request.weights is not None and str(request.weights) != RANDOM and not checkpoint:
-        require_regular(Path(request.weights).expanduser())
+        require_regular(user_path(request.weights))
     require_regular(path)
     if (foreign := foreign_network(path)) is not None:
         raise foreign

@@ -21,6 +21,7 @@ from convscope.formats.expectations import (
     with_spec,
     without_second_normalization,
 )
+from convscope.formats.given_shapes import require_shapes
 from convscope.formats.labeling import with_labels
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.open_options import OpenKeywords, OpenOptions
@@ -70,6 +71,11 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     known_options = OpenOptions(**{name: value for name, value in options.items() if name in names})  # type: ignore[arg-type]
     preprocessing = {name: value for name, value in options.items() if name not in names}
     fixed = {name: read_input(value) for name, value in (known_options.inputs or {}).items()}
+    require_shapes(known_options.input_shape)
+    if isinstance(source, (str, Path)) and not str(source).strip():
+        raise NetworkFileError(
+            "a network's name is empty: give a file, a folder (. is this one) or a name; builtin is always there"
+        )
     device = known_options.device
     if device == "auto" and (device := best_device()) != "cpu":
         warn(f"computed on {device}")

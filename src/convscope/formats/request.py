@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.files import is_there, user_path
 from convscope.formats.given_shapes import GivenShape
 from convscope.formats.kinds import FileKind
 
@@ -32,19 +33,12 @@ class Request:
     @property
     def path(self) -> Path:
         """The source as a path."""
-        plain = Path(str(self.source))
-        try:
-            return plain.expanduser()
-        except RuntimeError:  # ~ of somebody who is not there
-            return plain
+        return user_path(str(self.source))
 
     @property
     def exists(self) -> bool:
         """Whether there is a file or a folder of that name."""
-        try:
-            return self.path.exists()
-        except (OSError, ValueError):  # a name no file can have
-            return False
+        return is_there(self.path)
 
     def refuse(self, *names: str, because: str) -> None:
         """Raise InputError where something was said that this kind of network has no use for.

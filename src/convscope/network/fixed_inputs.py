@@ -38,7 +38,7 @@ def read_input(value: Any) -> Tensor | float | str:
         return float(text)
     except ValueError:
         pass
-    if not text.endswith(".npy"):
+    if not text.lower().endswith(".npy"):
         return text
     path = user_path(text)
     if path.exists():

@@ -28,6 +28,8 @@ from convscope.files import with_escapes
 KEY = "convscope"
 EXIF, USER_COMMENT = 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
+_DEEPEST = 20  # lists in lists; a call's arguments have a few
+_OF_TEXTS = ("versions", "pictures")
 _KINDS: Mapping[str, Any] = {
     **dict.fromkeys(("arguments", "versions", "options", "pictures"), dict),
     "seed": int,
@@ -121,6 +123,12 @@ class Recipe:
                 raise RecipeError(
                     f"{where} has a {type(value).__name__} for {key!r}, which is impossible there"
                 )
+            if key in _OF_TEXTS and not all(isinstance(one, str) for one in value.values()):
+                raise RecipeError(
+                    f"{where} has something else than texts in {key!r}, which is impossible there"
+                )
+        if _depth_over(data, _DEEPEST):
+            raise RecipeError(f"{where} has lists in lists, over {_DEEPEST} deep, which no call was given")
         return cls(**data)
 
     def __str__(self) -> str:
@@ -129,6 +137,19 @@ class Recipe:
         words = [*(place for place in (self.network, self.picture) if place), *words]
         made_by = f"convscope {self.versions.get('convscope', '?')}"
         return f"{self.function}({', '.join(words)}), seed {self.seed}, {made_by}"
+
+
+def _depth_over(data: Any, most: int) -> bool:
+    """Tell whether JSON data is nested deeper than this; without a call a level, as it may be very deep."""
+    level = [data]
+    for _ in range(most):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, (dict, list)) for one in level)
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:

@@ -221,7 +221,8 @@ def _content_hash(value: Any) -> str | None:
     if isinstance(value, Image.Image):
         value = np.asarray(value)
     elif is_tensor(value):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        value = (value.float() if value.dtype.itemsize == 2 and value.is_floating_point() else value).numpy()
     if not isinstance(value, np.ndarray) or value.dtype.hasobject:
         return None
     return sha256(repr((value.dtype.str, value.shape)).encode() + value.tobytes()).hexdigest()

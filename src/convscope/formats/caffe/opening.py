@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from convscope.errors import InputError, NetworkFileError, warn
+from convscope.files import user_path
 from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
@@ -49,9 +50,10 @@ def open_caffe(request: Request) -> NetworkParts:
     The rules `phase` (TEST, or TRAIN for a text that is only for training), `level` and `stages` choose among layers
     with include and exclude rules.
     """
+    request.refuse("architecture", because="the layers are in the .prototxt")
     path, weights, is_text = request.path, request.weights, request.kind is FileKind.CAFFE_TEXT
     description = path if is_text else _description_beside(path)
-    values = Path(weights).expanduser() if weights is not None else None
+    values = user_path(weights) if weights is not None else None
     if values is None:
         values = _weights_beside(path) if is_text else path
     net = read_text_file(description) if description else read_binary(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError
+from convscope.files import user_path
 from convscope.formats.hdf5 import OwnFile, opened_hdf5
 from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, WEIGHTS, Member, read_json
 from convscope.formats.keras.building import build_graph
@@ -44,7 +45,7 @@ def open_keras(request: Request) -> NetworkParts:
         channels_last=channels_are_last(model),
         counts_corners=_APART_FROM_TENSORFLOW.fullmatch(version) is not None,
     )
-    files = (path, *([Path(request.weights).expanduser()] if request.weights else []))
+    files = (path, *([user_path(request.weights)] if request.weights else []))
     weights_file = None if request.weights is None else str(request.weights)
     return parts_of(
         model, weights.of(model, dialect), dialect, request, Origin(str(path), weights_file, files)
@@ -55,7 +56,9 @@ def parts_of(
     model: KerasModel, found: Found, dialect: Dialect, request: Request, origin: Origin
 ) -> NetworkParts:
     """Return a model with its variables as the parts of a network."""
-    request.refuse("rules", because="a Keras model has no layers that come and go")
+    request.refuse(
+        "rules", "architecture", because="a Keras model has its layers in its file, and none come and go"
+    )
     graph = build_graph(model, found, dialect, input_shape=request.input_shape)
     return NetworkParts(
         graph, origin, find_input_spec(graph, origin.source), label_lists=(imagenet_labels(),)

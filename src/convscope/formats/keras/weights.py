@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from convscope.errors import NetworkFileError, WeightsMismatch
+from convscope.files import user_path
 from convscope.formats.hdf5 import Container, Dataset, OwnFile, opened_hdf5, stored_under
 from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.gates import gates_joined
@@ -67,7 +68,7 @@ def read_weights(file: Container) -> WeightFile:
 
 def read_weights_of(path: str | Path) -> WeightFile:
     """Look through a file that was given for its weights: a ``.keras``, or HDF5 of any of Keras's layouts."""
-    file = Path(path).expanduser()
+    file = user_path(path)
     if not file.is_file():
         raise NetworkFileError(f"{path}: there is no such file")
     is_zip = kind_of_content(file) is FileKind.KERAS_ZIP

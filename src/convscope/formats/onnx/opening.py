@@ -16,6 +16,7 @@ def open_onnx(request: Request) -> NetworkParts:
 
     `input_shape` is for files that leave their input's size open; without it that is 1 x 3 x 224 x 224.
     """
+    request.refuse("weights", "rules", "architecture", because="an ONNX file has all of its network")
     path = request.path
     model = read_model(path)
     graph = build_graph(model, path, request.input_shape, request.inputs)

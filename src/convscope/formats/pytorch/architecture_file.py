@@ -19,6 +19,7 @@ from typing import Any
 from torch import nn
 
 from convscope.errors import InputError, NetworkFileError, did_you_mean
+from convscope.files import user_path
 
 _NAMED = re.compile(r"(?P<file>.+\.py)(?::(?P<what>.+))?", re.DOTALL)
 
@@ -40,7 +41,7 @@ def builder(architecture: str) -> tuple[str, Callable[[int | None], nn.Module]]:
     matched = _NAMED.fullmatch(architecture)
     if matched is None:
         raise InputError(f"an architecture of one's own is FILE.py:CLASS; found {architecture!r}")
-    path, what = Path(matched["file"]).expanduser(), matched["what"]
+    path, what = user_path(matched["file"]), matched["what"]
     name, keywords = (None, {}) if what is None else _call(what)
 
     def build(classes: int | None) -> nn.Module:

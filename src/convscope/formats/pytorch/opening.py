@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.files import user_path
 from convscope.formats.given_shapes import given_shapes
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import argument_names, build_graph, input_names
@@ -86,7 +87,7 @@ def open_named(request: Request) -> NetworkParts:
         torch.manual_seed(0)
         module = architecture.build(None)
     else:
-        files = (Path(request.weights).expanduser(),)
+        files = (user_path(request.weights),)
         module = with_weights(architecture.build, read_checkpoint(files[0]))
     return _parts_of(module, request, architecture.name, architecture.spec, files)
 

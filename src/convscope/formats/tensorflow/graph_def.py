@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
+from convscope.files import user_path
 from convscope.formats.kinds import SAVED_MODELS, FileKind, kind_of_content
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.parser import Parser, decoded
@@ -123,7 +124,7 @@ def _checkpoint(file: Path, weights: str | Path | None) -> VariableCheckpoint | 
         prefixes = (str(file.parent / _VARIABLES_BESIDE), str(file.with_suffix("")))
         prefix = prefixes[file.suffix == META]
         return read_checkpoint(prefix) if Path(prefix + INDEX).is_file() else None
-    text = str(Path(weights).expanduser())
+    text = str(user_path(weights))
     prefix = text.removesuffix(INDEX).partition(".data-")[0]
     if not Path(prefix + INDEX).is_file():
         raise NetworkFileError(f"{weights}: a checkpoint is NAME.index and NAME.data-..., not there")

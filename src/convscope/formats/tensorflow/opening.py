@@ -37,7 +37,9 @@ _WHOLE_NUMBERS = ("DT_INT8", "DT_INT16", "DT_UINT16", "DT_INT32", "DT_UINT32", "
 
 def open_tensorflow(request: Request) -> NetworkParts:
     """Read a GraphDef, frozen or with its checkpoint as `weights`, or a SavedModel's folder."""
-    request.refuse("rules", because="a graph has no layers that come and go")
+    request.refuse(
+        "rules", "architecture", because="a graph has its layers in its file, and none come and go"
+    )
     path = request.path
     read = read_graph_def(path, request.weights)
     nodes, head = cut_head(unfused(one_output_each(ranges_apart(read.nodes))))
