@@ -177,7 +177,7 @@ def test_rules_choose_among_the_layers(tmp_path: Path) -> None:
         ({"device": "cuda:99"}, "no device 'cuda:99'"),
         ({"input_shape": 5}, "not 5"),
         ({"input_shape": (1, 1.5, 28, 28)}, r"not \(1, 1.5"),
-        ({"input_shape": (1, 1, -28, 28)}, "sizes of 1 or more"),
+        ({"input_shape": (1, 1, -28, 28)}, "whole numbers from 1 on"),
     ],
 )
 def test_options_no_network_can_have(lenet: Path, option: dict[str, object], says: str) -> None:
