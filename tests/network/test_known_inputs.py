@@ -4,7 +4,8 @@ import pytest
 
 from convscope.errors import InputError
 from convscope.network.input_spec import InputSpec
-from convscope.network.known_inputs import guess_caffe_input, without_guessed_scale
+from convscope.network.known_inputs import guess_caffe_input, plain_spec, without_guessed_scale
+from convscope.network.parameters import Shape
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,15 @@ def test_anything_else_is_a_guess_and_says_so(shape: tuple[int, ...], order: str
     assert spec.size == shape[2:]
     assert spec.provenance["size"] == "input shape"
     assert "guessed: channel_order, raw_scale, mean, input_scale, resize, crops" in str(spec)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 1, 8, 8), (8, 8)), ((1, 8, 9, 1), (8, 9)), ((1, 100, 1, 1), None), ((1, 1, 1, 3000), None)],
+)
+def test_a_vector_or_a_signal_is_no_picture_of_one_row(shape: Shape, size: tuple[int, int] | None) -> None:
+    spec = plain_spec(shape, channels_last=False)
+    assert (spec and spec.size) == size
 
 
 def test_the_margin_around_the_crop_grows_with_the_size() -> None:

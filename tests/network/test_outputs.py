@@ -55,6 +55,11 @@ def conv(channels: int, kernel: int = 1) -> nn.Module:
     return nn.Conv2d(8, channels, kernel, padding=kernel // 2)
 
 
+def by_rows(x: Tensor) -> Tensor:
+    return x.flatten(2).transpose(1, 2).softmax(2).transpose(1, 2).view(x.shape)
+
+
+wide = nn.Linear(8, 48 * 64)
 ENDS = {
     "softmax": ("classes", lambda n, x: n.fc(pooled(x)).softmax(1), {"fc": nn.Linear(8, 5)}),
     "several labels": ("classes", lambda n, x: n.fc(pooled(x)).sigmoid(), {"fc": nn.Linear(8, 5)}),
@@ -78,6 +83,8 @@ ENDS = {
     "super resolution": ("picture", lambda n, x: F.pixel_shuffle(n.head(x), 8), {"head": conv(192, 3)}),
     "turned": ("picture", lambda n, x: n.head(up(x)).sigmoid().permute(0, 2, 3, 1), {"head": conv(3, 3)}),
     "classes, turned": ("class map", lambda n, x: up(n.head(x)).softmax(1).permute(0, 2, 3, 1), {"head": conv(4)}),
+    "a decoder's numbers": ("picture", lambda n, x: n.fc(pooled(x)).sigmoid().view(-1, 1, 48, 64), {"fc": wide}),
+    "rows of classes": ("class map", lambda n, x: by_rows(up(n.head(x))), {"head": conv(4)}),
     "heat maps": ("map", lambda n, x: n.head(x), {"head": conv(17)}),
     "features as maps": ("map", lambda n, x: x, {}),
     "tokens": ("tokens", lambda n, x: n.head(x).flatten(2).transpose(1, 2), {"head": conv(32)}),
@@ -88,6 +95,15 @@ ENDS = {
 def test_an_output_is_called_what_it_is(name: str) -> None:
     expected, end, parts = ENDS[name]
     assert role(end, **parts) == expected
+
+
+def test_an_autoencoders_code_is_no_class() -> None:
+    def end(net: nn.Module, x: Tensor) -> object:
+        code = net.code(pooled(x))
+        return net.decoder(code).view(-1, 3, 48, 64), code
+
+    parts = {"code": nn.Linear(8, 5), "decoder": nn.Linear(5, 3 * 48 * 64)}
+    assert list(roles(end, **parts).values()) == ["picture", "vector"]
 
 
 def test_a_coarse_map_of_a_classifier_is_its_answer_in_several_places() -> None:

@@ -373,3 +373,21 @@ def test_what_branches_end_in_follows_no_arrow(page: str) -> None:
     assert kinds == ["leads", "leads", "", "branch", "branch"]
     assert "behind the line" in journey
     assert "class=branch" not in page and "behind the line" not in page
+
+
+def test_a_page_says_which_output_tells_classes_and_whether_they_add_up() -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features, self.age = nn.Conv2d(3, 4, 3, 2), nn.Linear(4, 1)
+            self.tags = nn.Linear(4, 6)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            pooled = self.features(x).relu().mean((2, 3))
+            return {"age": self.age(pooled), "tags": self.tags(pooled).sigmoid()}
+
+    network = open_network(Heads(), input_shape=(1, 3, 16, 16))
+    text = " ".join(Elements(report_of(network, edge_picture(), sections=("predictions",))).text.split())
+    assert "age: numbers, 1" in text and "tags: 6 classes" in text
+    assert "each class it knows (tags). Each of the 6 is asked by itself" in text
+    assert "add up to" not in text

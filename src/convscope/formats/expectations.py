@@ -19,6 +19,7 @@ from convscope.network.gray_rows import with_gray_picture
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import plain_spec, without_guessed_scale
+from convscope.network.origin import shown_name
 from convscope.network.own_normalization import with_own_normalization
 from convscope.network.transform import with_transform
 
@@ -38,7 +39,8 @@ def with_spec(parts: NetworkParts) -> NetworkParts:
         return parts
     graph, shape = with_gray_picture(parts.graph), next(iter(parts.graph.inputs.values()))
     if graph is not None:
-        warn(f"{graph.name} expects {shape}: a gray picture is its input", InputGuess)
+        name = shown_name(graph.name, parts.origin.source)
+        warn(f"{name} expects {shape}: a gray picture is its input", InputGuess)
         parts, shape = replace(parts, graph=graph), next(iter(graph.inputs.values()))
     return replace(parts, input_spec=plain_spec(shape, parts.graph.channels_last))
 

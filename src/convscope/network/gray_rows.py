@@ -6,12 +6,12 @@ The picture keeps the input's name, gets an axis for its one channel, and a firs
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt
+from math import isqrt, prod
 
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.operations.registry import kind_of
 from convscope.network.parameters import Shape
-from convscope.network.shapes import infer_operation
+from convscope.network.shapes import infer_operation, infer_shapes
 
 _SMALLEST = 8  # pixels: what has fewer rows is hardly a picture
 
@@ -37,7 +37,7 @@ def with_gray_picture(graph: Graph) -> Graph | None:
         return None
     (name, shape), *_ = graph.inputs.items()
     size = gray_size(shape)
-    if size is None or _goes_along_one_axis(graph, name, len(shape)):
+    if size is None or _goes_along_one_axis(graph, name, len(shape)) or _is_code(graph, name, shape):
         return None
     rows = f"{name}@rows"
     channel = {"axes": (3 if graph.channels_last else 1,)}
@@ -53,6 +53,16 @@ def with_gray_picture(graph: Graph) -> Graph | None:
     read = {*outputs, *(value for step in others for value in step.inputs)}
     steps = (first, *others) if rows in read else others
     return replace(graph, inputs={name: picture}, operations=steps, outputs=outputs)
+
+
+def _is_code(graph: Graph, name: str, shape: Shape) -> bool:
+    """Whether weights make larger maps of a row: what a generator or a decoder makes its picture of is none itself."""
+    first = _first_filters(graph, name, len(shape))
+    if len(shape) != 2 or first is None or len(first) > 2:
+        return False
+    made = infer_shapes(graph, graph.inputs)
+    shapes = [made.get(output) for output in graph.outputs]
+    return any(one is not None and len(one) >= 4 and prod(one) > prod(shape) for one in shapes)
 
 
 def _of_picture(step: Operation, name: str, rows: Shape, picture: Shape) -> Operation | None:
@@ -82,14 +92,23 @@ def _goes_along_one_axis(graph: Graph, name: str, axes: int) -> bool:
 
     What has three axes is a signal for any window that reads it so; a row is one where its filters are of one axis.
     """
+    weight = _first_filters(graph, name, axes, windows=True)
+    return weight is not None and (axes == 3 or len(weight) == 3)
+
+
+def _first_filters(graph: Graph, name: str, axes: int, *, windows: bool = False) -> Shape | None:
+    """Return the shape of the first weights that read an input, () for a window without, None where nothing does.
+
+    With `windows`, of those alone that have a window.
+    """
     values = {name}
     for operation in graph.operations:
         if not operation.inputs or operation.inputs[0] not in values:
             continue
         kind = kind_of(operation.kind)
-        if kind.part in ("filters", "pooling") and kind.window is not None:
-            weight = graph.parameters.shapes.get(operation.parameters.get("weight", ""), ())
-            return axes == 3 or len(weight) == 3
+        reads = kind.part in ("filters", "pooling") or (operation.kind == "matmul" and operation.parameters)
+        if reads and (kind.window is not None or not windows):
+            return graph.parameters.shapes.get(operation.parameters.get("weight", ""), ())
         if kind.pointwise or operation.kind in _ALONE or (axes == 2 and operation.kind in _PLACED):
             values |= set(operation.outputs)
-    return False
+    return None

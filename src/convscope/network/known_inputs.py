@@ -62,7 +62,7 @@ def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
 
 
 def plain_spec(shape: tuple[int, ...], channels_last: bool) -> InputSpec | None:
-    """Return the plainest input spec of a network, numbers of 0..1, all a guess; None where its input has no maps.
+    """Return the plainest input spec of a network, numbers of 0..1, all a guess; None where its input is no picture's.
 
     ``shape`` is (batch, channels, height, width), or with the channels last; there may be more than three channels.
     """
@@ -70,7 +70,9 @@ def plain_spec(shape: tuple[int, ...], channels_last: bool) -> InputSpec | None:
         return None
     last = channels_last or (shape[1] not in (1, 3) and shape[3] in (1, 3))
     channels, *size = (shape[3], *shape[1:3]) if last else shape[1:]
-    if not 1 <= channels <= min(MOST_BANDS, *size):
+    if (
+        not 1 <= channels <= min(MOST_BANDS, *size) or min(size) == 1
+    ):  # one row of numbers is a signal, or a vector
         return None
     layout: Layout = "NHWC" if last else "NCHW"
     provenance = {"size": "input shape", "layout": "input shape"}

@@ -14,9 +14,18 @@ from typing import Any
 _EXPORTERS = re.compile(
     r"torch[-_]jit(-export)?|main(_graph)?|tf2onnx|paddle-onnx|PaddlePaddle Graph|Model from PaddlePaddle\.?"
     r"|mxnet_converted_model|onnx[-_]graphsurgeon([-_]graph)?|spox_graph|CNTKGraph|CoreML_Model|graph|network"
-    r"|(model|sequential|functional)(_\d+)?"
+    r"|saved_model|(keras|onnx)_model|GraphModule|Extracted from \{.*\}|(model|sequential|functional)(_\d+)?"
 )
-_COMMON_STEMS = ("deploy", "train_val", "train_test", "model", "weights")
+_COMMON_STEMS = (
+    "deploy",
+    "train_val",
+    "train_test",
+    "model",
+    "weights",
+    "saved_model",
+    "frozen_graph",
+    "pytorch_model",
+)
 
 
 def own_name(path: Path) -> str:
@@ -25,7 +34,8 @@ def own_name(path: Path) -> str:
     >>> own_name(Path("squeezenet_v1.1/deploy.prototxt"))
     'squeezenet_v1.1'
     """
-    return path.parent.name if path.stem in _COMMON_STEMS else path.stem
+    folder = path.parent if path.parent.name not in ("", "..") else path.parent.resolve()
+    return (folder.name if path.stem in _COMMON_STEMS else "") or path.stem
 
 
 def shown_name(name: str, source: str) -> str:

@@ -90,7 +90,7 @@ def find_outputs(
     ['prob: 1,000 classes']
     """
     seen = _Context(graph, shapes, _picture(graph), 0 if labels is None else len(labels))
-    outputs_of_graph = [seen.output(name) for name in graph.outputs]
+    outputs_of_graph = _without_codes(graph, [seen.output(name) for name in graph.outputs])
     with_shape = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in with_shape if output.role == "classes"]
     rows = {output.shape[1] for output in with_shape if output.shape and output.role == "boxes"}
@@ -108,6 +108,8 @@ class _Context:
 
     def output(self, name: str) -> Output:
         value = answer_of(self.graph, name)
+        if _is_of_places(self.shapes.get(name)) and not _is_of_places(self.shapes.get(value)):
+            value = name  # a decoder's numbers, laid out as its picture
         shape = self.shapes.get(value)
         shape = shape if shape is not None and len(shape) == 3 else _channels_first(self.graph, shape)
         if shape is not None and len(shape) == 4 and shape[1:3] == (1, 1) and not self.graph.channels_last:
@@ -201,11 +203,20 @@ class _Context:
         while (step := producer_of(self.graph, value)) is not None:
             kind = made_by(self.graph, value)
             if kind_of(kind).part == "filters":
-                return self._is_of_single_places(step)
+                alone = len(self.shapes.get(value) or ()) == 2  # one matrix for all places
+                return self._is_of_single_places(step) and not alone
             if kind_of(kind).part != "rearrangement" and kind not in ("resize", "crop"):
                 return False
             value = step.inputs[0] if step.inputs else ""
         return False
+
+
+def _without_codes(graph: Graph, outputs: Sequence[Output]) -> list[Output]:
+    """Return the outputs; what may be classes is none where a picture is made of it: a code of an autoencoder."""
+    pictures = [output.value for output in outputs if output.role in ("picture", "map", "class map")]
+    read = {value for step in graph.needed_for(pictures) for value in step.inputs}
+    codes = [output for output in outputs if not output.sure and output.value in read]
+    return [replace(one, role="vector", sure=True) if one in codes else one for one in outputs]
 
 
 def _beside_others(output: Output, classes: Sequence[Output], rows: Collection[int]) -> Output:
@@ -250,6 +261,11 @@ def token_grid(picture: tuple[int, int], tokens: int) -> tuple[int, int] | None:
             if rest == 0 and columns > 1 and height % rows == 0 and width == columns * (height // rows):
                 return rows, columns
     return None
+
+
+def _is_of_places(shape: Shape | None) -> bool:
+    """Tell maps from numbers, wherever the channels are."""
+    return shape is not None and len(shape) > 3 and sum(size > 1 for size in shape[1:]) > 1
 
 
 def producer_of(graph: Graph, value: str) -> Operation | None:

@@ -54,17 +54,17 @@ class Tail:
         self.answer = network.channels_first(layer, values[layer])
         read = dict.fromkeys(value for operation in self.operations for value in operation.inputs)
         outputs_of_tail = {output for operation in self.operations for output in operation.outputs}
-        self._beside = {
-            value: values[value] for value in read if value not in outputs_of_tail and value != layer
-        }
-        constants = constant_values(network.graph)
-        self._of_picture = {name for name in self._beside if name not in constants}
+        beside = [value for value in read if value not in outputs_of_tail and value != layer]
+        constants = constant_values(network.graph).intersection(
+            beside
+        )  # no batch's: made again, part of a shape or not
+        self._beside = {value: values[value] for value in beside if value not in constants}
         self._beside_shapes = {value: tuple(tensor.shape) for value, tensor in self._beside.items()}
         shapes = {layer: tuple(values[layer].shape), **self._beside_shapes}
         graph = Graph(
             network.graph.name,
             shapes,
-            self.operations,
+            (*(network.graph.needed_for(constants) if constants else ()), *self.operations),
             self.targets,
             network.graph.parameters,
             channels_last=self._last,
@@ -95,10 +95,7 @@ class Tail:
             self._runners[value] = Runner(replace(graph, operations=operations), self._device)
         beginnings = {value: beginning}
         for name, tensor in self._beside.items():
-            alone = (
-                name in self._of_picture and len(tensor) == 1
-            )  # a constant of length 1 may be part of a shape
-            beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if alone else tensor
+            beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
         for_gradient = value == self.layer and answers.requires_grad
         runner = self._differentiable if for_gradient else self._runners[value]
         answers_after = runner.run(beginnings, self.outputs)

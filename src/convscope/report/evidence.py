@@ -71,13 +71,12 @@ def _tree(context: ReportContext) -> RelevanceTree:
 def _figure(
     context: ReportContext, name: str, words: str, make: Callable[[], Any], options: Mapping[str, Any]
 ) -> TitledFigure:
-    try:
-        figure = make()
-    except ConvscopeError as error:
-        return TitledFigure(_title(name), str(error), None)
     chosen = {"one_scale": True} if name == "compare_targets" else {"method": name.replace("_", "-")}
     command = context.command("evidence", **chosen, bare=True, **options)
-    return TitledFigure(_title(name), words, embed_one(figure, command=command))
+    try:  # the caption measures what the map is worth, as late as it is asked for
+        return TitledFigure(_title(name), words, embed_one(make(), command=command))
+    except ConvscopeError as error:
+        return TitledFigure(_title(name), str(error), None)
 
 
 def _methods(context: ReportContext) -> tuple[str, ...]:

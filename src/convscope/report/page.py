@@ -24,6 +24,7 @@ from convscope.looking.answers import seen_by
 from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
+from convscope.network.outputs import made_by
 from convscope.pictures.photograph import Photograph, PictureLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import as_json, recipe_of
@@ -134,6 +135,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "picture": picture,
         "content": content,
         "classes": context.classes,
+        "adds_up": context.classifies and made_by(network.graph, network.class_output) != "sigmoid",
         "photograph": {"uri": photograph, "width": width, "height": height},
         "seen": input_picture,
         "frame": _frame(network.input_spec, picture.pixels.shape[:2]),

@@ -1,5 +1,7 @@
 """Inputs of rows of pixels, which the network makes maps of itself: its filters see what they see of the picture."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import onnx
 import pytest
@@ -7,6 +9,7 @@ import torch
 from onnx import helper
 
 from convscope import open_network
+from convscope.errors import InputGuess
 
 from .oracle import model_of, session
 
@@ -22,6 +25,18 @@ CASES = {
     ),
     "all in a row": ([1, 144], [node("Reshape", ["x", "to"], ["m"])], [-1, 1, 12, 12]),
 }
+
+
+@pytest.mark.parametrize(("channels", "is_picture"), [(1, True), (2, False)])
+def test_what_a_generator_makes_a_picture_of_is_none(channels, is_picture, tmp_path) -> None:
+    weight, to = RNG.normal(size=(64, 64 * channels)).astype(np.float32), np.array([-1, channels, 8, 8])
+    nodes = [node("MatMul", ["x", "w"], ["r"]), node("Reshape", ["r", "to"], ["y"])]
+    model = model_of(nodes, {"x": [1, 64]}, ["y"], {"w": weight, "to": to})
+    model.graph.name = "main_graph"
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.warns(InputGuess, match="^net expects") if is_picture else nullcontext():
+        network = open_network(tmp_path / "net.onnx")
+    assert (network.input_spec is not None) == is_picture
 
 
 @pytest.mark.parametrize("case", CASES)
