@@ -135,6 +135,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "picture": picture,
         "content": content,
         "classes": context.classes,
+        "class_output": _class_output(context),
         "adds_up": context.classifies and made_by(network.graph, network.class_output) != "sigmoid",
         "photograph": {"uri": photograph, "width": width, "height": height},
         "seen": input_picture,
@@ -149,6 +150,13 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "recipe": _recipe(context),
         "version": __version__,
     }
+
+
+def _class_output(context: ReportContext) -> str:
+    """Return what the output is called that tells classes, where there are others."""
+    outputs = context.network.outputs if context.classifies else ()
+    names = [output.name for output in outputs if output.value == context.network.class_output]
+    return names[0] if names and len(outputs) > 1 else ""
 
 
 def _as_seen(network: Network, picture: Photograph) -> dict[str, Any]:
