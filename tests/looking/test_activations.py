@@ -14,7 +14,7 @@ from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.answers import answer, is_vector, recorded
 from convscope.looking.filters import filters
-from convscope.looking.main_line import shown_layers
+from convscope.looking.stages import shown_layers
 from convscope.looking.values import values
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture, Pictures

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from convscope.formats.opening import open_network
 from convscope.looking.activation_function import activation_after
-from convscope.looking.main_line import all_stages, main_line, stages, token_stage, vectors
+from convscope.looking.main_line import main_line
+from convscope.looking.stages import all_stages, stages, token_stage, vectors
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 from convscope.network.parameters import Parameters
@@ -115,6 +116,23 @@ def test_an_hourglass_is_followed_to_its_deepest_part_after_each_activation() ->
         (64, ("cat_1",), False),
         (64, ("out.2",), True),
     ]
+
+
+def test_a_border_makes_no_stage_and_the_last_filters_before_the_scores_are_shown() -> None:
+    def filters(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+        return [nn.ReflectionPad2d(1), nn.Conv2d(inputs, outputs, 3, stride), nn.ReLU()]
+
+    painter = nn.Sequential(*filters(3, 8), *filters(8, 16, 2), nn.Upsample(scale_factor=2), *filters(16, 8))
+    assert shown_of(painter) == [(64, ("2",), False), (32, ("5",), False), (64, ("9",), False)]
+    unpadded = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3))
+    assert shown_of(unpadded) == [(60, ("0", "1"), False), (28, ("3",), False)]
+
+    class Scored(Hourglass):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = nn.Sequential(block(24, 8), nn.Conv2d(8, 2, 1))
+
+    assert shown_of(Scored())[-2:] == [(64, ("cat_1", "out.0.2"), False), (64, ("out.1",), True)]
 
 
 def test_each_head_of_a_detector_is_shown() -> None:

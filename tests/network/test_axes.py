@@ -17,7 +17,8 @@ from convscope.looking.activations import activations
 from convscope.looking.classify import classify
 from convscope.looking.filters import filters, read_filters
 from convscope.looking.layer_table import layer_table
-from convscope.looking.main_line import main_line, stages, vectors
+from convscope.looking.main_line import main_line
+from convscope.looking.stages import stages, vectors
 from convscope.looking.values import values
 from convscope.network.axes import (
     shape_channels_first,

@@ -256,9 +256,9 @@ def activations(
     Without an address, one sheet for each stage of the network. Fully-connected layers are plotted, tokens are maps, an
     output is shown as what it is: a segmentation, a picture. With --channels it is tiles, whatever it is.
     """
-    from convscope.looking.main_line import shown_layers
     from convscope.looking.several import require_addresses
     from convscope.looking.showing import show
+    from convscope.looking.stages import shown_layers
 
     named, opened = pictures_named([picture], signals=True), opening.open(network)
     layers = list(addresses) or shown_layers(opened)

@@ -13,7 +13,7 @@ from convscope.address import Address
 from convscope.dreaming.objectives import DreamTerm, class_term, dream_terms, guided_term
 from convscope.dreaming.presets import DreamPreset
 from convscope.errors import InputError, UnknownLayer
-from convscope.looking.main_line import computing_layers, stages
+from convscope.looking.stages import computing_layers, stages
 from convscope.network.network import Network
 from convscope.optimization.channel_choice import chosen_channels
 from convscope.optimization.objective_batch import objective_batch

@@ -19,8 +19,8 @@ from typing_extensions import Unpack
 from convscope.address import Address
 from convscope.errors import InputError, require_one_of
 from convscope.looking.answers import answer, first_nonfinite, is_vector, recorded
-from convscope.looking.main_line import shown_layers
 from convscope.looking.several import several
+from convscope.looking.stages import shown_layers
 from convscope.looking.tile_options import TileKeywords, TileOptions
 from convscope.network.axes import require_position
 from convscope.network.network import Network

@@ -1,52 +1,22 @@
-"""The layers every path through a network goes through, and a handful of them that tells its story.
+"""The layers every path through a network goes through, and the way to its deepest end.
 
 Branches (an inception module's, a residual block's) come together again; where they do, one value holds all that the
-rest of the network will know. Those values, grouped by the size of their maps, are the network's stages. Where paths
-stay apart for long (a U-Net's, a pyramid's), the deepest is followed; where they part for good (a detector's), the end
-of each is shown.
+rest of the network will know. Where paths stay apart for long (a U-Net's, a pyramid's), the deepest is followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
-from convscope.looking.activation_function import activation_after
-from convscope.looking.answers import is_vector
 from convscope.looking.positions import has_positions, map_size
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
-from convscope.network.operations.assertions import ASSERTIONS
 from convscope.network.tail import constant_values
-from convscope.network.tokens import token_grids
 
-# the same numbers, in another order or as they are
-_NOTHING_NEW = ASSERTIONS | {"permute"}
-_TOKEN_LAYERS = _MOST_ENDS = 4  # shown
 _LAST_MAPS: WeakKeyDictionary[Network, dict[tuple[str, ...], str | None]] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Layers whose maps have one size (height, width): all on the way, and the ones worth showing.
-
-    `is_end` is a stage of what several branches end in, `of_tokens` one of a transformer's tokens, whose
-    size is that of their grid in the picture.
-    """
-
-    size: tuple[int, int]
-    layers: tuple[str, ...]
-    shown: tuple[str, ...]
-    is_end: bool = False
-    of_tokens: bool = False
-
-
-def shown_layers(network: Network) -> list[str]:
-    """Return the layers that are worth showing, stage by stage; of a network without maps those with plain numbers."""
-    return [layer for stage in stages(network) for layer in stage.shown] or vectors(network)
 
 
 def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:
@@ -138,120 +108,10 @@ def _mixes_channels(network: Network, operation: Operation) -> bool:
     return any(len(shapes[key]) > 1 for key in operation.parameters.values())
 
 
-def stages(network: Network) -> list[Stage]:
-    """Return the stages of a network: runs of layers with maps of one size on the way to its deepest output.
-
-    At most two layers are shown of each: the first and the last that compute something new (filters, branches that
-    meet) rather than pool or normalize, and that do not narrow the stage for a moment (a 1×1 reduction before a larger
-    filter); after the activation that follows them. Where branches end elsewhere, the last stages are those ends.
-    """
-    sizes = _map_sizes(network)
-    maps = [name for name in _way(network) if name in sizes]
-    stages_with_maps = [
-        Stage(size, layers, _telling(network, layers))
-        for size, group in groupby(maps, key=lambda name: sizes.get(name))
-        if size is not None and (layers := tuple(group))
-    ]
-    shown = {name for stage in stages_with_maps for name in stage.shown}
-    others = [name for name in _last_maps_of_ends(network, sizes) if name not in shown]
-    ended = groupby(
-        sorted(others, key=lambda name: _area(network, name)), key=lambda name: map_size(network, name)
-    )
-    return stages_with_maps + [
-        Stage(size, layers, layers[:_MOST_ENDS], is_end=True)
-        for size, group in ended
-        if size is not None and (layers := tuple(group))
-    ]
-
-
-def _last_maps_of_ends(network: Network, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Return the ends that are maps, and of an end where a detector joins several branches, the last of each."""
-    graph, found = network.graph, dict[str, None]()
-    for end in _ends(network):
-        values, branches = [end], dict[str, None]()
-        for value in values:  # which grow, from the end backwards
-            producer = graph.producers.get(value)
-            if producer is None or kind_of(producer.kind).from_shapes:
-                continue
-            if value in sizes:
-                branches[value] = None
-            elif kind_of(producer.kind).part != "filters":
-                values += [one for one in producer.inputs if one not in values]
-        found |= branches if end in sizes or len(branches) > 1 else {}
-    return [*found]
-
-
-def vectors(network: Network) -> list[str]:
-    """Return the layers with one number a channel (fully connected, or pooled to 1×1) on the way, and at the ends."""
-    batch = next(iter(network.graph.inputs.values()))[:1]  # attention may have its tokens there meanwhile
-    alone = {name for name in network.layers if (network.shapes[name] or ())[:1] == batch}
-    names = [
-        name for name in _way(network) if name in alone and is_vector(network.shape_channels_first(name))
-    ]
-    after = [activation_after(network, name) for name in names]
-    ends = [name for name in _ends(network) if is_vector(network.shape_channels_first(name))]
-    return list(dict.fromkeys([*after, *ends]))
-
-
-def all_stages(network: Network) -> list[Stage]:
-    """Return every layer with maps, grouped by size in the order of their first."""
-    stages_by_size: dict[tuple[int, int], list[str]] = {}
-    for name, size in _map_sizes(network).items():
-        if network.layers[name].kind != "Input":
-            stages_by_size.setdefault(size, []).append(name)
-    return [Stage(size, tuple(names), tuple(names)) for size, names in stages_by_size.items()]
-
-
-def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
-    """Return the stage of a transformer's tokens, or none: layers on the way with a token for each place of a grid.
-
-    Four are shown of many, from the first to the last, and of those what a block adds up to; with `every`, all.
-    """
-    grids = token_grids(network)
-    line = [name for name in (network.layers if every else _way(network)) if name in grids]
-    if not line:
-        return []
-    if not every:
-        sums = [
-            name
-            for name in line
-            if any(kind_of(one.kind).part == "join" for one in network.graph.written_by(name))
-        ]
-        line = sums or line
-    count = len(line) if every else min(_TOKEN_LAYERS, len(line))
-    shown = [line[round(index * (len(line) - 1) / max(1, count - 1))] for index in range(count)]
-    return [Stage(grids[line[-1]], tuple(line), tuple(shown), of_tokens=True)]
-
-
-def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
-    """Return the layers whose last two axes are places of the picture, and their sizes.
-
-    Not so are axes that were only put in another order, and what is made of tokens (heads of attention, weights of each
-    token for each) unless it is their grid again.
-    """
-    grids = token_grids(network)
-    behind: set[str] = set()
-    for operation in network.graph.operations:
-        if any(value in grids or value in behind for value in operation.inputs):
-            behind |= {*operation.outputs}
-    sizes = {}
-    for name in network.layers:
-        size = map_size(network, name)
-        new = all(operation.kind not in _NOTHING_NEW for operation in network.graph.written_by(name))
-        if size is not None and new and (name not in behind or size in grids.values()):
-            sizes[name] = size
-    return sizes
-
-
-def all_vectors(network: Network) -> list[str]:
-    """Return every layer with one number a channel."""
-    return [name for name in network.layers if is_vector(network.shape_channels_first(name))]
-
-
-def _way(network: Network) -> list[str]:
+def deepest_way(network: Network) -> list[str]:
     """Return the main line to the deepest output, and between two of its layers the deepest path where sizes change."""
     depths = _depths(network)
-    target = max(_ends(network), key=lambda name: (depths[name], name == network.main_output))
+    target = max(ends(network), key=lambda name: (depths[name], name == network.main_output))
     line, path = main_line(network, [target]), _deepest_path(network, target, depths)
     places = {name: index for index, name in enumerate(path)}
     first = next((name for name in path if name in network.layers), target)
@@ -268,7 +128,7 @@ def _way(network: Network) -> list[str]:
     return way
 
 
-def _ends(network: Network) -> list[str]:
+def ends(network: Network) -> list[str]:
     """Return the layers that depend on a picture and that nothing reads, the class output among them."""
     graph, depths = network.graph, _depths(network)
     ends = [name for name in network.layers if name in depths and not graph.consumers.get(name)]
@@ -293,38 +153,3 @@ def _deepest_path(network: Network, target: str, depths: dict[str, int]) -> list
             break
         path.append(max(before, key=lambda name: depths[name]))
     return path[::-1]
-
-
-def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
-    wide = computing_layers(network, layers)
-    return tuple(dict.fromkeys(activation_after(network, name) for name in (wide[0], wide[-1])))
-
-
-def _computes(network: Network, name: str) -> bool:
-    return any(
-        kind_of(operation.kind).part in ("filters", "join") for operation in network.graph.written_by(name)
-    )
-
-
-def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
-    """Return those of a stage's layers that compute something new and do not narrow it for a moment.
-
-    What stays narrow is what the stage comes to where something follows: the filters behind a decoder's joined maps.
-    """
-    computing = [name for name in layers if _computes(network, name)] or list(layers)
-    widths = [_channels(network, name) for name in computing]
-    chosen = [name for name, width in zip(computing, widths, strict=True) if 2 * width > max(widths)]
-    last = computing[-1]
-    if last not in chosen and network.graph.consumers.get(activation_after(network, last)):
-        chosen.append(last)
-    return chosen
-
-
-def _area(network: Network, name: str) -> int:
-    height, width = map_size(network, name) or (0, 0)
-    return -height * width
-
-
-def _channels(network: Network, name: str) -> int:
-    shape = network.shape_channels_first(name)
-    return shape[1] if shape else 0

@@ -82,7 +82,7 @@ def show_output(
         return shown
     return replace(
         shown,
-        caption=f"{output}: where a detector's boxes are, and no probabilities. {shown.caption}",
+        caption=f"{output}: what a detector makes its boxes of, and no probabilities of the picture. {shown.caption}",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from convscope.attribution.relevance_tree import RelevanceTree, relevance_tree
 from convscope.errors import ConvscopeError, require_one_of
 from convscope.looking.classify import Prediction, classify
-from convscope.looking.main_line import Stage, all_stages, all_vectors, stages, token_stage, vectors
+from convscope.looking.stages import Stage, all_stages, all_vectors, stages, token_stage, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph

@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.dreaming.deep_dream import dream_of
 from convscope.errors import ConvscopeError
-from convscope.looking.main_line import stages
+from convscope.looking.stages import stages
 from convscope.optimization.own_pictures import SIZE as OWN
 from convscope.optimization.own_pictures import is_unit, picture_or_unit
 from convscope.pictures.photograph import open_photograph

@@ -12,8 +12,8 @@ from convscope.looking.activations import activations
 from convscope.looking.answers import answer, answer_rows
 from convscope.looking.classify import predictions, probabilities
 from convscope.looking.filters import READABLE, filters, layers_with_filters, read_filters
-from convscope.looking.main_line import Stage
 from convscope.looking.showing import show_output
+from convscope.looking.stages import Stage
 from convscope.looking.token_maps import token_maps
 from convscope.looking.values import values
 from convscope.network.outputs import Output

@@ -20,7 +20,7 @@ from convscope.attribution.saliency import saliency
 from convscope.attribution.target import AttributionTarget, target_of
 from convscope.errors import ConvscopeError, warn
 from convscope.looking.answers import answer, is_vector
-from convscope.looking.main_line import stages
+from convscope.looking.stages import stages
 from convscope.network.network import Network
 from convscope.optimization.ascent import CannotAscend
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize

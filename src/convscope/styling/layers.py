@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from convscope.errors import InputError
-from convscope.looking.main_line import stages
+from convscope.looking.stages import stages
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of

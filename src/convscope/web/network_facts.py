@@ -15,7 +15,7 @@ from convscope.dreaming.presets import dream_preset
 from convscope.errors import ConvscopeError
 from convscope.looking.answers import is_vector
 from convscope.looking.filters import layers_with_filters
-from convscope.looking.main_line import stages, vectors
+from convscope.looking.stages import stages, vectors
 from convscope.network.input_spec import InputSpec
 from convscope.network.layer import Layer
 from convscope.network.network import Network
