@@ -121,6 +121,13 @@ def test_what_lies_beside_a_picture_is_as_large() -> None:
             data.replace("%s", "depth") + layer("Concat", "both", "color depth") + conv("a", "both", 4, 3)
         )
     assert depth.shapes["both"] == (1, 4, 224, 224)
+    three = (
+        data.replace("%s", 'depth" top: "edges')
+        + layer("Concat", "both", "depth color edges")
+        + conv("a", "both", 4, 3)
+    )
+    with pytest.warns(ConvscopeWarning, match="is a guess"):
+        assert opened(three).shapes["both"] == (1, 5, 224, 224)
 
 
 def test_an_unpooling_that_states_its_size_tells_the_pictures() -> None:

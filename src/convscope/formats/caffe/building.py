@@ -64,7 +64,7 @@ def build_graph(
 
 
 def _fitting(
-    net: Message, weights: Weights | None, input_shape: GivenShape | None, inputs: frozenset[str]
+    net: Message, weights: Weights | None, input_shape: GivenShape | None, inputs: frozenset[int]
 ) -> _Building:
     """Return the net as it is built for the picture that fits best; the layers `inputs` are inputs of it."""
     first: WeightsMismatch | None = None
@@ -110,14 +110,14 @@ class _Building:
         weights: Weights | None,
         input_shape: GivenShape | None,
         picture: Shape,
-        inputs: frozenset[str],
+        inputs: frozenset[int],
     ) -> None:
         self.net, self.weights, self.input_shape = net, weights, input_shape
         self.inputs = inputs  # layers that are not known, whose tops are taken for the network's inputs
         self.picture = picture
         self.guessed = ""  # which input does not say its size
         self.builder = GraphBuilder()
-        self.translated = [(layer, self._translated(layer)) for layer in net.layer]
+        self.translated = [(layer, self._translated(index, layer)) for index, layer in enumerate(net.layer)]
         self.blobs = BlobVersions(top for layer, found in self.translated for top in _tops(layer, found))
         self.parameters: dict[str, ParameterSource] = {}
         self._largest: dict[str, Shape | None] = {}  # where shapes depend on the numbers
@@ -126,8 +126,8 @@ class _Building:
         self._left_out: set[str] = set()
         self._of_unknown_size: set[str] = set()
 
-    def _translated(self, layer: Message) -> Translation:
-        if layer.name in self.inputs:
+    def _translated(self, index: int, layer: Message) -> Translation:
+        if index in self.inputs:
             known = f"layer {layer.name!r} ({layer.type}) is not known to convscope"
             note = f"{known}: what it gives is taken for the network's input"
             return Translation(input_shapes=(None,) * len(layer.top), note=note)
@@ -208,14 +208,16 @@ class _Building:
             tell_missing(self.parameters.values(), self.weights)
         return graph
 
-    def unknown_at_the_beginning(self) -> frozenset[str]:
-        """Return the layers that are cut and read nothing but inputs."""
-        made = {top for layer, found in self.translated if not found.is_input for top in layer.top}
-        return frozenset(
-            layer.name or ""
-            for layer, translation in self.translated
-            if translation.cut and not made.intersection(layer.bottom)
-        )
+    def unknown_at_the_beginning(self) -> frozenset[int]:
+        """Return the indices of the layers that are cut and read nothing but inputs."""
+        found: set[int] = set()
+        made: set[str] = set()
+        for index, (layer, translation) in enumerate(self.translated):
+            if translation.cut and made.isdisjoint(layer.bottom):
+                found.add(index)
+            elif not translation.is_input:
+                made.update(layer.top)
+        return frozenset(found)
 
     def misfits(self) -> int:
         """Return how many layers are cut as what they read has sizes that do not go together."""

@@ -48,14 +48,15 @@ def another_picture(
 
     Depth beside color is one channel of it.
     """
-    first = next(iter(pictures.values()), ())
+    name, first = next(iter(pictures.items()), ("", ()))
     if len(first) != 4 or "label" in blob.lower():
         return None
     batch, channels, *sides = first
+    of_data = {top for layer in net.layer if not layer.bottom for top in layer.top}
     for layer in net.layer:
         if blob in layer.bottom and layer.type == "Convolution":
             return (batch, channels_read(net, weights, blob) or channels, *sides)
-        if blob in layer.bottom and layer.type == "Concat" and set(layer.bottom) <= {*pictures, blob}:
+        if layer.type == "Concat" and {name, blob} <= set(layer.bottom) <= of_data:
             return (batch, 1, *sides)
     return None
 
