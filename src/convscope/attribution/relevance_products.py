@@ -136,6 +136,8 @@ _SCALES = (
     "quantize",
     "dequantize",
     "dynamic_quantize",
+    "round_to_bits",
+    "round_to_digits",
     "round_to_steps",
     "round_to_type",
 )

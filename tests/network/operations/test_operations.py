@@ -584,6 +584,15 @@ EXAMPLES = {
     "prelu": [([INPUT], {"weight": normal(3)}, {})],
     "dynamic_quantize": [([INPUT], {}, {})],
     "round_to_type": [([INPUT], {}, {"type": name}) for name in ("float8_e4m3fn", "bfloat16")],
+    "round_to_bits": [
+        (
+            [INPUT],
+            {"scale": positive(1, 3, 1, 1), "zero": torch.tensor(1.0).double()},
+            {"low": -8, "high": 7},
+        ),
+        ([INPUT], {"scale": positive()}, {"low": -1, "high": 1, "rounding": "SIGN"}),
+    ],
+    "round_to_digits": [([INPUT], {"scale": positive()}, {"digits": 3, "smallest": -6, "largest": 448.0})],
     "wrap": [([INPUT], {}, {"bits": 2, "signed": True})],
     "quantize": [
         ([INPUT], {"scale": positive(), "zero": torch.tensor(3.0).double()}, {"high": 15}),
@@ -820,6 +829,8 @@ NOT_DIFFERENTIABLE = {
     "select_boxes": None,
     "detect_boxes": None,
     "round_to_type": None,
+    "round_to_bits": None,
+    "round_to_digits": None,
     "dynamic_quantize": None,
     "wrap": None,  # it jumps, and the examples lie across the jumps
     "shape_of": None,

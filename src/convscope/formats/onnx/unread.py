@@ -30,6 +30,9 @@ _OF_OPERATORS: Mapping[str, frozenset[str]] = {
     "GatherBlockQuantized": frozenset({"bits"}),  # the type of the codes has it, but for bytes
     "MatMulNBits": frozenset({"accuracy_level"}),  # a hint
     "ReorderOutput": frozenset({"channels"}),  # without blocks there are no more of them
+    "FloatQuant": frozenset(
+        {"has_inf", "has_nan", "has_subnormal"}
+    ),  # what saturates has the first two, never
     "If": frozenset({"then_branch", "else_branch"}),  # the one that is not taken
 }
 
