@@ -71,4 +71,7 @@ def round_to_digits(
 def _straight_through(values: Tensor, rounding: str) -> Tensor:
     if rounding not in ROUNDINGS:
         raise InputError(f"numbers are rounded by {', '.join(ROUNDINGS)}, not {rounding!r}")
-    return values + (ROUNDINGS[rounding](values) - values).detach()
+    through = torch.where(
+        values.isfinite(), values - values.detach(), 0.0
+    )  # infinite less infinite is no number
+    return ROUNDINGS[rounding](values).detach() + through
