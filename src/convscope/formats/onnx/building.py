@@ -30,6 +30,7 @@ from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
 from convscope.formats.onnx.operators.registry import MICROSOFT, Reader
 from convscope.formats.onnx.unread import require_all_read
+from convscope.formats.onnx.whole_sums import Scale, with_whole_sums
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.protobuf.message import Message
 from convscope.formats.settings import Settings
@@ -99,6 +100,8 @@ class _Building:
             self._count_stored(name, constant)
         self.builder = GraphBuilder(str(file), cut=unread_values(model, self.constants))
         self.cut = self.builder.cut
+        self.scales: dict[str, Scale] = {}
+        """Those of the stored tensors that the file dequantizes, by the dequantized ones' names."""
         self.sequences: dict[str, tuple[str, ...]] = {}
         """The tensors of each sequence."""
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
@@ -207,6 +210,9 @@ class _Building:
             self._keep(node.outputs, [self._filled(node)])
         elif inputs and all(value in self.constants for value in inputs):
             self._keep(node.outputs, fold(node, _plans(reader, node), self.constants, self.budget))
+            if call.type_name == "DequantizeLinear":
+                axis = int(call.attributes.get("axis", 1))
+                self.scales[node.outputs[0]] = Scale(self.constants[node.inputs[1]], axis)
         else:
             self._read(reader, node)
 
@@ -380,6 +386,8 @@ class _Building:
             raise NetworkFileError(f"{self.file} holds numbers only: nothing in it depends on an input")
         for value in outputs:
             self._require_value(value)
+        if self.scales:
+            self._round_whole_sums()
         if self.only_of_this_size:
             self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)
         constants = {*self.builder.sizes, *self.constants, *self.inner}.intersection(shapes)
@@ -392,6 +400,14 @@ class _Building:
         return replace(
             graph, inputs={**graph.inputs, **self.settled}
         )  # theirs still, where nothing reads them now
+
+    def _round_whole_sums(self) -> None:
+        """Let sums of products of codes be rounded as the whole numbers that they are."""
+        found = list(with_whole_sums(self.builder.operations, self.scales, self.constants))
+        self.builder.operations = [operation for operation, _ in found]
+        for operation, step in found:
+            if step is not None:
+                self.builder.stored[operation.parameters["step"]] = _Parameter(step)
 
 
 class _Parameter:
