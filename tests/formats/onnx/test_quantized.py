@@ -343,3 +343,43 @@ def test_attention_of_eight_bits(form, tmp_path) -> None:
     given = {name: torch.from_numpy(value) for name, value in feed.items()}
     found = open_network(tmp_path / "net.onnx").activations(given, "y")["y"]
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("op_type", ["Conv", "MatMul"])
+def test_a_sum_between_codes_is_rounded_as_the_whole_number_it_is(op_type, with_bias, tmp_path) -> None:
+    """Every other sum lies right between two codes, where floats fall to either side."""
+    first, second = np.float32(0.1), np.float32(0.3)
+    scales = {"s": first, "t": second, "st": first * second, "u": first * second * 2}
+    zeros = {"z": np.uint8(7), "n": np.int8(0), "zero": np.int32(0), "m": np.uint8(128)}
+    codes = RNG.integers(-9, 10, size=(16, 48, 1, 1) if op_type == "Conv" else (48, 16)).astype(np.int8)
+    constants = {**scales, **zeros, "q": codes, "b": RNG.integers(-99, 99, size=16).astype(np.int32)}
+    biased = with_bias and op_type == "Conv"
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
+        helper.make_node("DequantizeLinear", ["q", "t", "n"], ["w"]),
+        helper.make_node("DequantizeLinear", ["b", "st", "zero"], ["c"]),
+        helper.make_node(op_type, ["xd", "w", "c"] if biased else ["xd", "w"], ["sum"]),
+        helper.make_node("Relu", ["sum"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r" if with_bias else "sum", "u", "m"], ["y"]),
+    ]
+    if not with_bias:  # what a second node reads onnxruntime does not join
+        del nodes[5], nodes[3]
+    shape = (1, 48, 9, 9) if op_type == "Conv" else (81, 48)
+    model = model_of(nodes, {"x": list(shape)}, ["y"], constants, opset=17)
+    onnx.save(model, tmp_path / "net.onnx")
+    whole = RNG.integers(0, 16, size=shape)
+    x = ((whole - 7) * first).astype(np.float32)
+    flat = codes.reshape(16, 48).T if op_type == "Conv" else codes
+    sums = np.moveaxis(whole - 7, 1, -1) @ flat.astype(np.int64) + (constants["b"] if biased else 0)
+    if with_bias:
+        sums = np.maximum(sums, 0)
+    wanted = np.clip(np.round(sums / 2) + 128, 0, 255)
+    wanted = np.moveaxis(wanted, -1, 1) if op_type == "Conv" else wanted
+    found = open_network(tmp_path / "net.onnx").activations(torch.from_numpy(x), "y")["y"].numpy()
+    np.testing.assert_array_equal(found, wanted)
+    assert (np.abs(sums) % 2 == 1).mean() > (0.2 if with_bias else 0.4)
+    if op_type == "Conv":  # onnxruntime as it comes
+        joined = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        np.testing.assert_array_equal(joined.run(["y"], {"x": x})[0], wanted)
