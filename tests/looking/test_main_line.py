@@ -1,5 +1,6 @@
 """The main line: what every path goes through, by removing each layer in turn; and GoogLeNet's stages."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,11 @@ def test_heads_of_attention_are_no_maps_and_tokens_are_a_stage() -> None:
     assert tokens.of_tokens and tokens.size == (5, 7) and tokens.layers == tokens.shown
     assert tokens.shown == ("cat", "add", "add_1")  # the tokens, and what the two blocks add up to
     assert {network.shapes[name] for name in tokens.shown} == {(1, 36, 24)}
+    as_onnx = tuple(
+        replace(one, kind="add") if one.kind == "eltwise_sum" else one for one in network.graph.operations
+    )
+    same = Network(replace(network.graph, operations=as_onnx), input_spec=network.input_spec)
+    assert token_stage(same) == [tokens]
     assert len(token_stage(network, every=True)[0].shown) > 3
     assert token_stage(planted_network()) == []
     page = make_report(network, edge_picture(), ReportOptions(sections=("activations",)), progress=False)

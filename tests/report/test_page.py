@@ -391,3 +391,20 @@ def test_a_page_says_which_output_tells_classes_and_whether_they_add_up() -> Non
     assert "age: numbers, 1" in text and "tags: 6 classes" in text
     assert "each class it knows (tags). Each of the 6 is asked by itself" in text
     assert "add up to" not in text
+
+
+@pytest.mark.filterwarnings("ignore::convscope.ConvscopeWarning")
+def test_a_page_says_what_the_other_inputs_got(tmp_path: Path) -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3, 2)
+
+        def forward(self, left: Tensor, right: Tensor) -> Tensor:
+            return (self.conv(left) - self.conv(right)).abs().mean((1, 2, 3))
+
+    shapes = {"left": (1, 3, 16, 16), "right": (1, 3, 16, 16)}
+    for value, words in ((0.5, "0.5"), (np.zeros((1, 3, 16, 16), np.float32), "numbers, 1 × 3 × 16 × 16")):
+        network = open_network(Pair(), input_shape=shapes, inputs={"right": value})
+        page = report_of(network, edge_picture(), sections=("filters",))
+        assert f'<th scope="row">input right</th><td>{words}</td><td>you</td>' in page

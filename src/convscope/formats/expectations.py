@@ -35,6 +35,8 @@ def with_inputs(parts: NetworkParts, fixed: Mapping[str, Tensor | float | str]) 
 
 def with_spec(parts: NetworkParts) -> NetworkParts:
     """Return the parts with an input spec where they have none and the only input is one of maps."""
+    if parts.input_spec is not None and _is_of_one_row(parts.input_spec):
+        return replace(parts, input_spec=None)
     if parts.input_spec is not None or len(parts.graph.inputs) != 1:
         return parts
     graph, shape = with_gray_picture(parts.graph), next(iter(parts.graph.inputs.values()))
@@ -43,6 +45,11 @@ def with_spec(parts: NetworkParts) -> NetworkParts:
         warn(f"{name} expects {shape}: a gray picture is its input", InputGuess)
         parts, shape = replace(parts, graph=graph), next(iter(graph.inputs.values()))
     return replace(parts, input_spec=plain_spec(shape, parts.graph.channels_last))
+
+
+def _is_of_one_row(spec: InputSpec) -> bool:
+    """Tell a signal, or a vector, that was only taken for a picture as its axes are as many."""
+    return min(spec.size) == 1 and "channel_order" in spec.guesses
 
 
 def without_second_normalization(parts: NetworkParts) -> NetworkParts:

@@ -14,6 +14,7 @@ from convscope.looking.activation_function import activation_after
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import deepest_way, ends
 from convscope.looking.positions import map_size
+from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.operations.assertions import ASSERTIONS
@@ -137,15 +138,16 @@ def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
     if not line:
         return []
     if not every:
-        sums = [
-            name
-            for name in line
-            if any(kind_of(one.kind).part == "join" for one in network.graph.written_by(name))
-        ]
+        sums = [name for name in line if any(_adds_up(one) for one in network.graph.written_by(name))]
         line = sums or line
     count = len(line) if every else min(_TOKEN_LAYERS, len(line))
     shown = [line[round(index * (len(line) - 1) / max(1, count - 1))] for index in range(count)]
     return [Stage(grids[line[-1]], tuple(line), tuple(shown), of_tokens=True)]
+
+
+def _adds_up(operation: Operation) -> bool:
+    """Tell where a block's answer comes to what went around it: ONNX adds two tensors as it adds a number."""
+    return kind_of(operation.kind).part == "join" or (operation.kind == "add" and len(operation.inputs) > 1)
 
 
 def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:

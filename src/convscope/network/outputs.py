@@ -70,7 +70,8 @@ class Output:
         shape = "" if self.shape is None else " × ".join(f"{size:,}" for size in self.shape[1:])
         count = "" if self.shape is None or len(self.shape) < 2 else f"{self.shape[1]:,} "
         words = {
-            "classes": f"{count}classes" + ("" if self.sure else ", as far as can be told"),
+            "classes": f"{count}{'class' if count == '1 ' else 'classes'}"
+            + ("" if self.sure else ", as far as can be told"),
             "class map": f"a map of {count}classes" + (f", {shape}" if shape else ""),
             "picture": f"a picture, {shape}",
             "boxes": f"{'' if self.of_boxes == 'corners' else f'{self.of_boxes} of '}boxes, {shape}",

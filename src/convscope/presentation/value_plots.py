@@ -77,6 +77,8 @@ def values_and_histogram(
     flat = np.asarray(values, dtype=float).ravel()
     if not len(flat) or not np.isfinite(flat).all():
         raise InputError("a histogram needs at least one value, and no NaN or infinity")
+    if len(flat) == 1:
+        return _one_value(float(flat[0]), title, theme, noun)
     numbers = np.argsort(-flat, kind="stable") if order == "strongest" else np.arange(len(flat))
     positive = flat[flat > 0]
     colors = theme_named(theme)
@@ -109,6 +111,29 @@ def values_and_histogram(
             figure,
             f"{len(flat):,} {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
         )
+
+
+def _one_value(value: float, title: str, theme: ThemeName, noun: str) -> Picture:
+    """Return a single value as a bar from 0: a histogram of it would say nothing."""
+    colors = theme_named(theme)
+    with figure_in_style(9.6, 1.4 + (0.3 if title else 0), colors) as figure:
+        axes = figure.add_subplot()
+        axes.barh([0], [value], height=0.5, color=colors.accent)
+        axes.annotate(
+            f"{value:.4g}",
+            (max(value, 0), 0),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colors.text,
+        )
+        ends = sorted((0.0, value, value + 0.2 * abs(value))) if value else (0.0, 0.0, 1.0)
+        axes.set_xlim(ends[0], max(ends[-1], 0.2 * abs(value)))
+        axes.set_yticks([])
+        axes.set_xlabel("value")
+        plain_frame(axes, colors)
+        set_title(axes, title, colors)
+        return picture_of(figure, f"1 value, of its only {noun}: {value:.4g}")
 
 
 def _draw_few(axes: Axes, values: NDArray[Any], names: list[str], colors: Theme) -> None:

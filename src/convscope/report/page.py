@@ -140,7 +140,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "photograph": {"uri": photograph, "width": width, "height": height},
         "seen": input_picture,
         "frame": _frame(network.input_spec, picture.pixels.shape[:2]),
-        "spec_rows": _spec_rows(network.input_spec),
+        "spec_rows": _spec_rows(network.input_spec) + _other_inputs(network),
         "headings": HEADINGS,
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
         "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
@@ -187,6 +187,16 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
         (name.replace("_", " "), value, reason, reason.startswith(GUESS))
         for name, value, reason in spec.rows()
     ]
+
+
+def _other_inputs(network: Network) -> list[tuple[str, str, str, bool]]:
+    """Return what each other input got when the network was opened, as rows of the same kind."""
+    rows = []
+    for name, value in (network.origin.options.get("inputs") or {}).items():
+        shape = getattr(value, "shape", None)
+        words = str(value) if shape is None else f"numbers, {' × '.join(map(str, shape))}"
+        rows.append((f"input {name}", words, "you", False))
+    return rows
 
 
 def _recipe(context: ReportContext) -> str:

@@ -39,6 +39,15 @@ def test_what_a_generator_makes_a_picture_of_is_none(channels, is_picture, tmp_p
     assert (network.input_spec is not None) == is_picture
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_code_of_one_place_and_a_signal_of_one_row_are_no_pictures(tmp_path) -> None:
+    for name, shape in (("code", [1, 3, 1, 1]), ("signal", [1, 1, 1, 300])):
+        weight = np.ones((shape[1], 2, 1, 1), np.float32)
+        model = model_of([node("ConvTranspose", ["x", "w"], ["y"])], {"x": shape}, ["y"], {"w": weight})
+        onnx.save(model, tmp_path / f"{name}.onnx")
+        assert open_network(tmp_path / f"{name}.onnx").input_spec is None
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.filterwarnings("ignore")
 def test_filters_see_what_they_see_of_the_picture(case, tmp_path) -> None:
