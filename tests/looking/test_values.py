@@ -22,11 +22,12 @@ def test_the_caption_counts() -> None:
 def test_any_layer_and_a_channel_may_be_plotted() -> None:
     assert values(planted_network(), plain_picture(), "conv1").caption.startswith("conv1: 8,192 values")
     assert values(planted_network(), plain_picture(), "conv1:0").caption.startswith("conv1:0: 1,024 values")
+    assert values(planted_network(), plain_picture(), "scores:1").caption.startswith("scores:1: 1 value: ")
 
 
 @pytest.mark.parametrize(
     ("address", "noun"),
-    [("scores", "unit"), ("scores:1", "unit"), ("conv1:0", "position"), ("conv1", "value")],
+    [("scores", "unit"), ("conv1:0", "position"), ("conv1", "value")],
 )
 def test_the_axis_says_what_is_counted(address: str, noun: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []

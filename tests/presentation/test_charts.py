@@ -87,7 +87,7 @@ def test_values_and_their_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (int(counts.sum()), bins) == ((values > 0).sum(), 100)
     assert f"{(values > 0).sum():,} of 4,096 values are positive" in picture.caption
     one = values_and_histogram(np.array([-0.25]))
-    assert one.caption == "1 value, of its only unit: -0.25" and one.height < 400
+    assert one.caption == "1 value: -0.25" and one.height < 400
     assert values_and_histogram(np.zeros(5)).caption.endswith("0 of 5 values are positive (0%)")
 
 

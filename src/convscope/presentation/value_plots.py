@@ -78,7 +78,7 @@ def values_and_histogram(
     if not len(flat) or not np.isfinite(flat).all():
         raise InputError("a histogram needs at least one value, and no NaN or infinity")
     if len(flat) == 1:
-        return _one_value(float(flat[0]), title, theme, noun)
+        return _one_value(float(flat[0]), title, theme)
     numbers = np.argsort(-flat, kind="stable") if order == "strongest" else np.arange(len(flat))
     positive = flat[flat > 0]
     colors = theme_named(theme)
@@ -113,7 +113,7 @@ def values_and_histogram(
         )
 
 
-def _one_value(value: float, title: str, theme: ThemeName, noun: str) -> Picture:
+def _one_value(value: float, title: str, theme: ThemeName) -> Picture:
     """Return a single value as a bar from 0: a histogram of it would say nothing."""
     colors = theme_named(theme)
     with figure_in_style(9.6, 1.4 + (0.3 if title else 0), colors) as figure:
@@ -133,7 +133,7 @@ def _one_value(value: float, title: str, theme: ThemeName, noun: str) -> Picture
         axes.set_xlabel("value")
         plain_frame(axes, colors)
         set_title(axes, title, colors)
-        return picture_of(figure, f"1 value, of its only {noun}: {value:.4g}")
+        return picture_of(figure, f"1 value: {value:.4g}")
 
 
 def _draw_few(axes: Axes, values: NDArray[Any], names: list[str], colors: Theme) -> None:
