@@ -136,6 +136,30 @@ def test_a_border_makes_no_stage_and_the_last_filters_before_the_scores_are_show
     assert shown_of(Scored())[-2:] == [(64, ("cat_1", "out.0.2"), False), (64, ("out.1",), True)]
 
 
+def with_sums_as_onnx_has_them(network: Network) -> Network:
+    operations = tuple(
+        replace(one, kind="add") if one.kind == "eltwise_sum" else one for one in network.graph.operations
+    )
+    assert operations != network.graph.operations
+    return Network(replace(network.graph, operations=operations), input_spec=network.input_spec)
+
+
+def test_what_a_residual_block_comes_to_is_shown_after_its_activation_in_every_format() -> None:
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = block(3, 8), block(8, 8), nn.Conv2d(8, 8, 3, padding=1)
+            self.last = nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            a = self.a(x)
+            return self.last(a + self.c(self.b(a))).mean((2, 3))  # type: ignore[no-any-return]
+
+    network = open_network(Residual().eval(), input_shape=(1, 3, 16, 16))
+    for one in (network, with_sums_as_onnx_has_them(network)):
+        assert [stage.shown for stage in stages(one)] == [("a.2", "last")]
+
+
 def test_each_head_of_a_detector_is_shown() -> None:
     assert shown_of(Detector())[-2:] == [(32, ("small",), True), (16, ("large", "box"), True)]
 
@@ -213,11 +237,7 @@ def test_heads_of_attention_are_no_maps_and_tokens_are_a_stage() -> None:
     assert tokens.of_tokens and tokens.size == (5, 7) and tokens.layers == tokens.shown
     assert tokens.shown == ("cat", "add", "add_1")  # the tokens, and what the two blocks add up to
     assert {network.shapes[name] for name in tokens.shown} == {(1, 36, 24)}
-    as_onnx = tuple(
-        replace(one, kind="add") if one.kind == "eltwise_sum" else one for one in network.graph.operations
-    )
-    same = Network(replace(network.graph, operations=as_onnx), input_spec=network.input_spec)
-    assert token_stage(same) == [tokens]
+    assert token_stage(with_sums_as_onnx_has_them(network)) == [tokens]
     assert len(token_stage(network, every=True)[0].shown) > 3
     assert token_stage(planted_network()) == []
     page = make_report(network, edge_picture(), ReportOptions(sections=("activations",)), progress=False)

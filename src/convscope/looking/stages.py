@@ -181,9 +181,7 @@ def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _computes(network: Network, name: str) -> bool:
-    return any(
-        kind_of(operation.kind).part in ("filters", "join") for operation in network.graph.written_by(name)
-    )
+    return any(kind_of(one.kind).part == "filters" or _adds_up(one) for one in network.graph.written_by(name))
 
 
 def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
