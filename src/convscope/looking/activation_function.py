@@ -36,11 +36,17 @@ def activation_after(network: Network, name: str) -> str:
         bent = bent or _bends(reader)
         made |= dict.fromkeys(reader.outputs)
         waiting = [value for value in made if _is_awaited(network, value, made)]
-        if len(waiting) == 1 and (bent or _settles(reader)) and (value := waiting[0]) in network.layers:
+        whole = len(waiting) == 1 and (bent or _settles(reader)) and not is_rounding(reader)
+        if whole and (value := waiting[0]) in network.layers:
             if network.shape_channels_first(value) != shape:
                 return found
             found, is_function = value, bent
     return found
+
+
+def is_rounding(operation: Operation) -> bool:
+    """Tell what only writes numbers as codes of a few bits, or reads them again."""
+    return operation.kind in ("quantize", "dequantize")
 
 
 def _is_awaited(network: Network, value: str, made: dict[str, None]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from convscope.looking.activation_function import activation_after
+from convscope.looking.activation_function import activation_after, is_rounding
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import deepest_way, ends
 from convscope.looking.positions import map_size
@@ -57,7 +57,7 @@ def stages(network: Network) -> list[Stage]:
     """
     sizes = _map_sizes(network)
     way = [name for name in deepest_way(network) if name in sizes]
-    maps = [name for name in way if "pad" not in made_by(network.graph, name).split("_")] or way
+    maps = [name for name in way if not _changes_nothing(network, name)] or way
     stages_with_maps = [
         Stage(sizes.get(telling[-1]) or sizes[layers[-1]], layers, telling)
         for layers in _runs_of_size(maps, sizes)
@@ -73,6 +73,13 @@ def stages(network: Network) -> list[Stage]:
         for size, group in ended
         if size is not None and (layers := tuple(group))
     ]
+
+
+def _changes_nothing(network: Network, name: str) -> bool:
+    """Tell a layer that only has a border more, or its numbers rounded."""
+    steps = network.graph.written_by(name)
+    rounded = bool(steps) and all(is_rounding(one) for one in steps)
+    return rounded or "pad" in made_by(network.graph, name).split("_")
 
 
 def _runs_of_size(maps: Sequence[str], sizes: Mapping[str, tuple[int, int]]) -> list[tuple[str, ...]]:
@@ -112,7 +119,9 @@ def vectors(network: Network) -> list[str]:
     names = [
         name
         for name in deepest_way(network)
-        if name in alone and is_vector(network.shape_channels_first(name))
+        if name in alone
+        and is_vector(network.shape_channels_first(name))
+        and not _changes_nothing(network, name)
     ]
     after = [activation_after(network, name) for name in names]
     at_ends = [name for name in ends(network) if is_vector(network.shape_channels_first(name))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convscope.looking.activations import activations
 from convscope.looking.answers import answer, answer_rows
@@ -29,6 +30,7 @@ _TILE = 112  # pixels: eight of them make a column of text
 _LARGE = 32  # pixels: the side of a deeper filter's tile, where there is room
 _WIDTH = 820  # pixels: what the channels of a filter have side by side
 _ROWS = 24
+_ROUNDING = 1 / 250  # of the range: a step of eight bits
 _ANSWERS = ("class map", "picture", "boxes", "tokens")
 
 
@@ -142,11 +144,18 @@ def plots(context: ReportContext, count: Counter) -> Iterator[Embedded]:
     plotted = list[Any]()
     for name in context.vectors:
         numbers = answer(context.network, context.picture, name).ravel()
-        if not any(np.array_equal(numbers, before) for before in plotted):
+        if not any(_alike(numbers, before) for before in plotted):
             plotted.append(numbers)
             make = _in_theme(values, context.network, context.picture, name)
             yield embed(make, address=name, command=context.command("values", name))[0]
         count()
+
+
+def _alike(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Tell numbers that one plot shows as well as two: the same, or rounded to codes of eight bits in between."""
+    if one.shape != other.shape or not np.isfinite([*one, *other]).all():
+        return np.array_equal(one, other)
+    return bool(np.abs(one - other).max() <= _ROUNDING * np.ptp(one)) or np.array_equal(one, other)
 
 
 def _in_theme(

@@ -9,6 +9,7 @@ from onnx import helper
 
 import convscope
 from convscope import open_network
+from convscope.looking.stages import stages, vectors
 from convscope.network.class_head import class_scores
 
 from .oracle import every_value, model_of
@@ -385,3 +386,31 @@ def test_a_sum_between_codes_is_rounded_as_the_whole_number_it_is(op_type, with_
     if op_type == "Conv":  # onnxruntime as it comes
         joined = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         np.testing.assert_array_equal(joined.run(["y"], {"x": x})[0], wanted)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_codes_are_no_stages_and_numbers_are_shown_before_they_are_rounded(tmp_path):
+    node = helper.make_node
+    constants = {"s": np.float32(0.02), "z": np.uint8(128)}
+    constants |= {"w": RNG.normal(size=(4, 3, 3, 3)).astype(np.float32), "to": np.array([1, -1])}
+    nodes = [
+        *(
+            node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+            node("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
+        ),
+        *(node("Conv", ["xd", "w"], ["c"], pads=[1, 1, 1, 1]), node("Relu", ["c"], ["r"])),
+        *(
+            node("QuantizeLinear", ["r", "s", "z"], ["rq"]),
+            node("DequantizeLinear", ["rq", "s", "z"], ["rd"]),
+        ),
+        node("GlobalAveragePool", ["rd"], ["p"]),
+        *(
+            node("QuantizeLinear", ["p", "s", "z"], ["pq"]),
+            node("DequantizeLinear", ["pq", "s", "z"], ["pd"]),
+        ),
+        node("Reshape", ["pd", "to"], ["y"]),
+    ]
+    onnx.save(model_of(nodes, {"x": [1, 3, 12, 12]}, ["y"], constants), tmp_path / "net.onnx")
+    network = open_network(tmp_path / "net.onnx")
+    assert [stage.shown for stage in stages(network)] == [("r",)]
+    assert vectors(network) == ["p", "y"]
