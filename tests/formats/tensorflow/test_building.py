@@ -144,6 +144,22 @@ def test_a_graph_that_reads_files_begins_at_the_picture(tmp_path: Path) -> None:
     assert "the graph makes 0..255 into -1..0.992188 itself" in spec.describe()
 
 
+def test_a_decoded_picture_gets_its_batch_from_the_graph_later(tmp_path: Path) -> None:
+    """As ``convert_image_dtype`` and ``[None]`` leave it: what is given is a batch of one nevertheless."""
+    g = GraphWriter()
+    g.node("Placeholder", "file", dtype="DT_STRING", shape=())
+    g.node("Cast", "Cast", g.node("DecodeJpeg", "DecodeJpeg", "file", channels=3))
+    g.node("Mul", "scaled", "Cast", g.const("factor", np.float32(1 / 255)))
+    g.node("ExpandDims", "batch", "scaled", g.const("axis", 0), Tdim="DT_INT32")
+    g.node("Conv2D", "conv", "batch", g.weights("w", 3, 3, 3, 4), **CONV)
+    with pytest.warns(convscope.ConvscopeWarning, match=r"Cast is the input: 'DecodeJpeg'.* are cut off"):
+        network = opened(g, tmp_path)
+    assert not network.graph.cut and network.graph.inputs == {"Cast": (1, 224, 224, 3)}
+    x = torch.full((1, 8, 9, 3), 51.0)
+    torch.testing.assert_close(network.activations(x, "batch")["batch"], x / 255)
+    assert (network.input_spec.raw_scale, network.input_spec.mean) == (255.0, ())
+
+
 @pytest.mark.parametrize(
     "op, attributes, error, says",
     [

@@ -194,3 +194,34 @@ def test_a_loop_of_functions_keeps_its_lists(tmp_path: Path) -> None:
     g.node("TensorListStack", "out", f"{loop}:3", shape, T=None)
     found = opened(g, tmp_path).activations(torch.from_numpy(X), "out")["out"]
     np.testing.assert_allclose(found, np.exp(X[[0, 1, 0]]), rtol=1e-6)
+
+
+def test_a_loop_that_decodes_files_goes_one_round_with_its_picture(tmp_path: Path) -> None:
+    """As a served network's ``tf.map_fn`` over the files of a request: how many these are is asked."""
+    g = GraphWriter()
+    g.node("Placeholder", "files", dtype="DT_STRING", shape=(-1,))
+    bounds = [g.const(name, [number]) for name, number in (("from", 0), ("to", 1), ("by", 1))]
+    shape = g.node("Shape", "shape", "files", T="DT_STRING", out_type="DT_INT32")
+    count = g.node("StridedSlice", "count", shape, *bounds, shrink_axis_mask=1)
+    array = g.node("TensorArrayV3", "array", count, T=None)
+    zero, one = g.const("zero", np.int32(0)), g.const("one", np.int32(1))
+    cycle = Cycle(g, "map", zero, f"{array}:1")
+    inside = [cycle.enter(value, f"map/{value}/Enter") for value in (count, array, "files")]
+    number, flow = cycle.ask(g.node("Less", "map/Less", cycle.merges[0], inside[0]))
+    picture = g.node("DecodeJpeg", "map/DecodeJpeg", inside[2])
+    scaled = g.node(
+        "Mul",
+        "map/scaled",
+        g.node("Cast", "map/Cast", picture, DstT="DT_FLOAT"),
+        g.const("map/factor", np.float32(0.5)),
+    )
+    written = g.node("TensorArrayWriteV3", "map/written", inside[1], number, scaled, flow)
+    _, filled = cycle.end(g.node("Add", "map/next", number, one), written)
+    places = g.node("Range", "places", zero, count, one)
+    g.node("Neg", "out", g.node("TensorArrayGatherV3", "pictures", array, places, filled))
+    with pytest.warns(ConvscopeWarning, match="map/DecodeJpeg is the input: DecodeJpeg, which the loop 'map"):
+        network = open_network(g.save(tmp_path / "graph.pb"), input_shape=(1, 5, 6, 3))
+    x = np.random.default_rng(2).uniform(0, 255, (1, 5, 6, 3)).astype(np.float32)
+    assert not network.graph.cut and list(network.graph.outputs) == ["out"]
+    np.testing.assert_allclose(network.activations(torch.from_numpy(x), "out")["out"], -x / 2, rtol=1e-6)
+    assert (network.input_spec.raw_scale, network.input_spec.mean) == (255.0, ())

@@ -287,10 +287,16 @@ def test_any_damage_to_a_checkpoint_is_an_answer_or_an_error_of_ours(pack: bool,
             continue
 
 
-def test_a_branch_on_a_known_truth_is_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("worked_out", [False, True])
+def test_a_branch_on_a_known_truth_is_followed(worked_out: bool, tmp_path: Path) -> None:
+    """The other one is no output; neither where the truth is worked out of numbers that are known."""
     g = GraphWriter()
     x = g.placeholder(shape=(1, 9, 7, 3))
-    branch = g.node("StatelessIf", "choice", g.const("truth", np.asarray(False)), x)
+    truth = g.const("truth", np.asarray(False))
+    if worked_out:
+        chosen = g.node("SelectV2", "chosen", truth, g.const("three", 3), g.const("four", 4))
+        truth = g.node("Equal", "equal", chosen, "three")
+    branch = g.node("StatelessIf", "choice", truth, x)
     for name, op in (("yes", "Exp"), ("no", "Tanh")):
         g.message.node[-1].attr.add(
             key={"yes": "then_branch", "no": "else_branch"}[name]
@@ -298,8 +304,9 @@ def test_a_branch_on_a_known_truth_is_followed(tmp_path: Path) -> None:
         body = function(g.message, name, ["x"], {"y": f"{op}:y:0"})
         body.node_def.add(name=op, op=op, input=["x"])
     g.node("Neg", "out", branch)
-    found = convscope.open_network(g.save(tmp_path / "graph.pb")).activations(X, "out")["out"]
-    torch.testing.assert_close(found, -X.tanh())
+    network = convscope.open_network(g.save(tmp_path / "graph.pb"))
+    torch.testing.assert_close(network.activations(X, "out")["out"], -X.tanh())
+    assert list(network.graph.outputs) == ["out"]
 
 
 def test_values_that_are_passed_on_together_are_looked_through(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from convscope.formats.only_size import checked_operations, only_of_this_size
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size, SizeFraction, product
 from convscope.formats.tensorflow.constants import FOLDERS, decides, folded, is_live
+from convscope.formats.tensorflow.functions import CHOSEN
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.ops.waves import require_real
@@ -78,6 +79,7 @@ class _Building:
     operations: dict[str, Operation | None] = field(default_factory=dict)
     parameters: dict[str, LaidOut] = field(default_factory=dict)
     several: set[str] = field(default_factory=set)
+    not_taken: set[str] = field(default_factory=set)
     measured: list[str] = field(default_factory=list)
     budget: FoldingBudget = field(default_factory=FoldingBudget)
     decisions: Decisions = field(default_factory=Decisions)
@@ -105,6 +107,8 @@ class _Building:
             self.constants[node.name] = value
             self.operations[node.name] = None  # its place; what makes it depends on who reads it
             return
+        if node.op == CHOSEN and (truth := self.numbers(node.inputs[0])) is not None and truth.size == 1:
+            self.not_taken.add(self._name(node.inputs[2 if truth.item() else 1]))
         if node.op != "Const":  # else it is text
             self._translate(node)
 
@@ -252,7 +256,9 @@ class _Building:
             with self._noting(len(written)):
                 written.append(operation or self._constant_operation(value))
         decisions, by_size = self.decisions.made, self.unrolling.by_size
-        if self.unrolling.inside:  # operations may be left out, and a decision counts those before it
+        if (
+            self.unrolling.inside or self.not_taken
+        ):  # operations may be left out, and a decision counts those before it
             decisions, by_size = [], by_size or bool(decisions)
         self.builder.operations, _ = checked_operations(written, decisions, dict(enumerate(self.measured)))
         self._drop_unread()
@@ -278,8 +284,13 @@ class _Building:
         return [value for one in real for value in one.outputs if value not in read]
 
     def _drop_unread(self) -> None:
-        """Leave out what a loop's last round makes for a round that never comes."""
+        """Leave out what a loop's last round makes for a round that never comes, and branches that are not taken."""
         builder, inside = self.builder, self.unrolling.inside
+        while unread := self.not_taken.intersection(builder.ends(self.constants)):
+            gone = [one for one in builder.operations if unread.intersection(one.outputs)]
+            self.not_taken.difference_update(*(one.outputs for one in gone))
+            self.not_taken.update(*(one.inputs for one in gone))
+            builder.operations = [one for one in builder.operations if one not in gone]
         while inside and (unread := set(builder.ends(self.constants))):
             operations = [
                 one

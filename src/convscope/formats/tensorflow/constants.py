@@ -56,7 +56,7 @@ def folded(node: Node, inputs: Sequence[Array], budget: FoldingBudget) -> Array:
 
 def _size(node: Node, inputs: Sequence[Array]) -> Shape:
     """Return how many numbers a node makes, as a shape, at most; nothing where they only lie otherwise."""
-    if node.op in _ELEMENTWISE:
+    if node.op in _ELEMENTWISE or node.op in ("Select", "SelectV2"):
         return np.broadcast_shapes(*(array.shape for array in inputs))
     if node.op == "Range":
         start, stop, step = (array.item() for array in inputs)
@@ -330,6 +330,15 @@ def subscripts(
             )
             items.append(slice(first, last, step))
     return tuple(items)
+
+
+@folds("Select", "SelectV2")
+def _select(node: Node, inputs: Sequence[Array]) -> Array:
+    """Choose by truths, which ``tf.linspace`` and ``tf.signal`` do with sizes; the old op of whole rows, too."""
+    truths, chosen, other = inputs
+    if node.op == "Select" and truths.ndim == 1 < chosen.ndim:
+        truths = truths.reshape(-1, *(1,) * (chosen.ndim - 1))
+    return np.where(truths.astype(bool), chosen, other)
 
 
 @folds("Range")

@@ -43,14 +43,15 @@ def open_tensorflow(request: Request) -> NetworkParts:
     path = request.path
     read = read_graph_def(path, request.weights)
     nodes, head = cut_head(unfused(one_output_each(ranges_apart(read.nodes))))
-    nodes, records = cut_readers(nodes)
+    nodes, records = cut_readers(nodes, texts=head is not None)
     for note in ((head.note,) if head is not None else ()) + records.notes:
         warn(f"{path}: {note}")
     sides = list(inference_values(nodes))
     if sides:
         notes = "; ".join(why for _, _, why in sides)
         warn(f"{path}, inputs that are no picture: {notes}")
-    values = {**records.values, **{name: value for name, value, _ in sides}}
+    texts = head.texts if head is not None else {}
+    values = {**texts, **records.values, **{name: value for name, value, _ in sides}}
     nodes = without_dropout(follow_branches(nodes, values), values)
     stated = {node.name: node.shape() for node in _inputs(nodes) if node.name not in values}
     if not stated:
@@ -61,6 +62,9 @@ def open_tensorflow(request: Request) -> NetworkParts:
     last = not channels_second(nodes)
     graph = build_graph(nodes, shapes, _name(path), values=values, channels_last=last)
     spec = find_input_spec(graph, stated, nodes)
+    if head is not None and spec is not None and "raw_scale" in spec.guesses:
+        decoded = {"raw_scale": head.most, "mean": (), "input_scale": 1.0}
+        spec = spec.replace(because="the graph decodes pictures itself", **decoded)
     return NetworkParts(graph, Origin(str(path), files=read.files), spec, label_lists=label_lists())
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
-from convscope.formats.protobuf.message import Message
-from convscope.formats.protobuf.schema import load_schema
+from convscope.formats.tensorflow.made_nodes import constant_node, placeholder
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.tensors import Array
-from convscope.network.parameters import Shape
 
 READERS = (
     "ParseExample",
@@ -39,8 +36,11 @@ class Records:
     notes: tuple[str, ...] = ()
 
 
-def cut_readers(nodes: Sequence[Node]) -> tuple[list[Node], Records]:
-    """Return the nodes with an input of numbers for each output of a reader that another node reads."""
+def cut_readers(nodes: Sequence[Node], *, texts: bool = False) -> tuple[list[Node], Records]:
+    """Return the nodes with an input of numbers for each output of a reader that another node reads.
+
+    With `texts` a feature that is a text is one that is not there, of which all that is read is that there is one.
+    """
     if not any(node.op in READERS for node in nodes):
         return list(nodes), Records()
     kept: list[Node] = []
@@ -53,7 +53,7 @@ def cut_readers(nodes: Sequence[Node]) -> tuple[list[Node], Records]:
         if node.op not in READERS:
             kept.append(node)
             continue
-        outputs = [one for one in _outputs(node) if OutputReference(node.name, one.place) in read]
+        outputs = [one for one in _outputs(node, texts) if OutputReference(node.name, one.place) in read]
         for one in outputs:
             kept += one.nodes
             values |= {one.nodes[0].name: one.value} if one.value is not None else {}
@@ -70,16 +70,16 @@ class _Output:
     value: Array | None = None
 
 
-def _outputs(node: Node) -> Iterator[_Output]:
+def _outputs(node: Node, texts: bool) -> Iterator[_Output]:
     if node.op == "DecodeWav":
         yield from _sound(node)
     elif node.op.startswith("Decode"):
-        yield _Output(0, (_placeholder(node.name, node.text("out_type", "DT_UINT8")),))
+        yield _Output(0, (placeholder(node.name, node.text("out_type", "DT_UINT8")),))
     else:
-        yield from _features(node)
+        yield from _features(node, texts)
 
 
-def _features(node: Node) -> Iterator[_Output]:
+def _features(node: Node, texts: bool) -> Iterator[_Output]:
     """Yield the dense features of records; those of open length stay text, and are cut with what reads them."""
     sparse = node.integer("Nsparse", node.integer("num_sparse"))
     batch = () if node.op == "ParseSingleExample" else (-1,)
@@ -88,22 +88,25 @@ def _features(node: Node) -> Iterator[_Output]:
     types = node.attributes["Tdense"].list.type if "Tdense" in node.attributes else ()
     for at, (kind, shape) in enumerate(zip(types, shapes, strict=False)):
         place = 3 * sparse + at
-        if str(kind) != TEXT:
-            sizes = None if shape.unknown_rank else (*batch, *(int(dim.size) for dim in shape.dim))
-            name = f"{node.name}/{place}" if place else node.name
-            yield _Output(place, (_placeholder(name, str(kind), sizes),))
+        sizes = None if shape.unknown_rank else (*batch, *(int(dim.size) for dim in shape.dim))
+        name = f"{node.name}/{place}" if place else node.name
+        if str(kind) == TEXT and texts and sizes is not None:
+            one = np.zeros([max(size, 1) for size in sizes], np.int32)
+            yield _Output(place, (placeholder(name, TEXT),), one)
+        elif str(kind) != TEXT:
+            yield _Output(place, (placeholder(name, str(kind), sizes),))
 
 
 def _sound(node: Node) -> Iterator[_Output]:
     """Yield the samples, given with a row a channel, so that channels come where other inputs have pictures."""
     samples, channels = node.integer("desired_samples", -1), node.integer("desired_channels", -1)
     length = min(samples, _MOST_SAMPLES) if samples > 0 else _USUAL_RATE
-    given = _placeholder(node.name, "DT_FLOAT", (max(channels, 1), length))
-    order = Node(f"{node.name}/order", "Const", (), _constant(np.array([1, 0], np.int32)))
+    given = placeholder(node.name, "DT_FLOAT", (max(channels, 1), length))
+    order = constant_node(f"{node.name}/order", np.array([1, 0], np.int32))
     reads = (OutputReference(given.name, 0), OutputReference(order.name, 0))
     turned = Node(f"{node.name}/samples", "Transpose", reads, {"T": given.attributes["dtype"]})
     yield _Output(0, (given, order, turned))
-    rate = _placeholder(f"{node.name}/rate", "DT_INT32")
+    rate = placeholder(f"{node.name}/rate", "DT_INT32")
     yield _Output(1, (rate,), np.asarray(_USUAL_RATE, np.int32))
 
 
@@ -116,26 +119,3 @@ def _note(node: Node, inputs: Sequence[str]) -> str:
             f"{_USUAL_RATE:,} a second, as a NumPy file of (channels, samples)"
         )
     return f"{names} {are}: {node.op}, which reads records, is cut off. Give the numbers it reads"
-
-
-def _placeholder(name: str, kind: str, shape: Shape | None = None) -> Node:
-    attributes = {"dtype": _message("AttrValue", type=kind)}
-    if shape is not None:
-        attributes["shape"] = _message("AttrValue", shape=_shape(shape))
-    return Node(name, "Placeholder", (), attributes)
-
-
-def _constant(numbers: Array) -> Mapping[str, Message]:
-    content = memoryview(numbers.astype("<i4").tobytes())
-    tensor = _message(
-        "TensorProto", dtype="DT_INT32", tensor_shape=_shape(numbers.shape), tensor_content=content
-    )
-    return {"dtype": _message("AttrValue", type="DT_INT32"), "value": _message("AttrValue", tensor=tensor)}
-
-
-def _shape(sizes: Shape) -> Message:
-    return _message("TensorShapeProto", dim=[_message("Dim", size=size) for size in sizes])
-
-
-def _message(name: str, **fields: Any) -> Message:
-    return Message(load_schema(__package__)[name], **fields)
