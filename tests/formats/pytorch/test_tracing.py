@@ -109,6 +109,34 @@ def test_a_trace_gives_the_modules_own_answers(kind: type[nn.Module]) -> None:
     assert_answers_alike(kind())
 
 
+class Rounded(nn.Module):
+    """Rounds what its gradient passes straight through, and weighs by what no gradient goes through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        h = h + (torch.round(h * 4) / 4 - h).detach()
+        return h * (h * 2).detach().sigmoid() + h.data.mean(1, keepdim=True) * h
+
+
+def test_no_gradient_goes_back_through_what_is_detached() -> None:
+    torch.manual_seed(0)
+    assert_answers_alike(module := Rounded())
+    network = open_network(module, input_shape=SHAPE)
+    x = torch.randn(1, *SHAPE[1:], generator=torch.Generator().manual_seed(4)).requires_grad_()
+    (expected,) = torch.autograd.grad(module(x).sum(), x)
+    (output,) = network.graph.outputs
+    torch.testing.assert_close(network.gradient(x.detach(), output), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_parameters_without_numbers_are_called_so() -> None:
+    with pytest.raises(InputError, match=r"without numbers, on the meta device \('conv.weight' and 1 more\)"):
+        open_network(Rounded().to("meta"), input_shape=SHAPE)
+
+
 class Stages(nn.ModuleDict):
     """Gives some of its stages in a dictionary whose keys are other stages' names, as torchvision's FPN bodies do."""
 

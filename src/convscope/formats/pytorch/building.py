@@ -107,6 +107,11 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape], *, sized: bool 
             f"it once first, as in module({shapes})"
         )
     _refuse_quantized(module)
+    if empty := [key for key, tensor in tensors.items() if tensor.is_meta]:
+        raise InputError(
+            f"{type(module).__name__} has parameters without numbers, on the meta device ({empty[0]!r} and "
+            f"{len(empty) - 1} more): load its weights first"
+        )
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()}, sized=sized)
     paths = {id(part): path for path, part in module.named_modules()}

@@ -25,8 +25,8 @@ _AS_ATEN |= {"floor_divide", "rsub"}
 _READS_SIZES = frozenset({"view", "reshape", "max_pool2d", "avg_pool2d"})
 # A number among their arguments is an axis; ATen by itself takes it for a yes, of an argument that torch hides.
 _SPREADS = frozenset({"var", "std", "var_mean", "std_mean"})
-# What these give holds the same numbers, unless it is of another type.
-COPIES = frozenset({"clone", "contiguous", "detach", "to", "type", "type_as", "alias", "cpu", "_to_copy"})
+# What these give holds the same numbers, unless it is of another type. `detach`, which stops gradients, is none.
+COPIES = frozenset({"clone", "contiguous", "to", "type", "type_as", "alias", "cpu", "_to_copy"})
 COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"}
 # Memory that is written to before it is read: zeros are as good as what happens to be there.
 UNWRITTEN = {"empty": "zeros", "empty_like": "zeros_like", "new_empty": "new_zeros"}

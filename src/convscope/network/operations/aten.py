@@ -105,7 +105,7 @@ _FAKE_QUANTIZED = frozenset({"fake_quantize_per_tensor_affine", "fake_quantize_p
 SHAPES_ONLY = _RECURRENT | _FAKE_QUANTIZED
 # Those whose answer is what they read, elsewhere, some of it or several times.
 _MOVES = """
-alias atleast_2d atleast_3d broadcast_to cat channel_shuffle chunk clone concat contiguous diagonal
+alias atleast_2d atleast_3d broadcast_to cat channel_shuffle chunk clone concat contiguous detach diagonal
 dsplit dstack expand expand_as flip fliplr flipud gather hsplit hstack index index_select
 masked_select moveaxis movedim narrow native_channel_shuffle permute pixel_shuffle pixel_unshuffle
 ravel repeat repeat_interleave reshape reshape_as roll rot90 select slice split split_with_sizes
