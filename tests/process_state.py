@@ -3,6 +3,7 @@
 import gc
 import locale
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -41,6 +42,13 @@ def process_state() -> dict[str, Any]:
         "garbage": (gc.isenabled(), gc.get_threshold()),
         "warnings": (list(warnings.filters), warnings.showwarning),
         "logging": (logging.root.level, list(logging.root.handlers), logging.root.manager.disable),
+        "loggers": {
+            name: list(logger.handlers)
+            for name, logger in logging.root.manager.loggerDict.items()
+            if isinstance(logger, logging.Logger) and logger.handlers
+        },
+        "last resort": logging.lastResort,
+        "processes": multiprocessing.get_start_method(allow_none=True),
         "locale": locale.setlocale(locale.LC_ALL),
         "random": random.getstate(),
         "numpy": (np.geterr(), np.get_printoptions(), str(np.random.get_state())),  # noqa: NPY002

@@ -67,6 +67,29 @@ def test_torchs_compiler_keeps_nothing_of_a_module_that_ran_it() -> None:
     assert ended.stdout.strip() == "[1.0, 1.0, 1.0]"
 
 
+SHOWS_A_BAR = """
+import logging, multiprocessing, threading
+from click.testing import CliRunner
+from convscope.cli import main
+from convscope.progress import progress_bar
+before = threading.active_count()
+with progress_bar(total=2, disable=False, delay=0) as bar:
+    bar.update(1)
+    print(threading.active_count() - before, multiprocessing.get_start_method(allow_none=True))
+@main.command("warn")
+def warn():
+    logging.getLogger("matplotlib").warning("the cache is not writable")
+    logging.getLogger("uvicorn.error").error("the page failed")
+print(repr(CliRunner().invoke(main, ["warn"]).stderr))
+"""
+
+
+def test_a_bar_settles_no_start_method_and_the_command_line_shows_of_what_is_logged_errors_alone() -> None:
+    command = [sys.executable, "-c", SHOWS_A_BAR]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert ended.stdout.splitlines() == ["0 None", repr("the page failed\n")]
+
+
 def script(folder: Path) -> Path:
     torch.jit.save(torch.jit.trace(Net().eval(), torch.zeros(1, 3, 8, 8)), folder / "net.pt")
     return folder / "net.pt"

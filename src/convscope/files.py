@@ -197,8 +197,20 @@ def writing(
     except ConvscopeError:  # which is a sentence already
         raise
     except kinds as error:
-        why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise raises(f"cannot write {os.fspath(path)}: {why}" + (f". {then}" if then else "")) from error
+        raise raises(
+            f"cannot write {os.fspath(path)}: {reason(error)}" + (f". {then}" if then else "")
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    """Return in a few words why something cannot be written.
+
+    >>> reason(FileExistsError(17, "File exists", "notes.txt"))
+    'notes.txt is there, and is no folder'
+    """
+    if isinstance(error, FileExistsError) and error.filename:  # of a folder that was to be made
+        return f"{error.filename} is there, and is no folder"
+    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
+from threading import RLock
 from typing import Any, TypeAlias
 from warnings import catch_warnings, simplefilter
 
@@ -79,7 +81,20 @@ def _bar_class() -> tuple[Any, bool]:
         simplefilter("ignore")
         from tqdm.auto import tqdm
         from tqdm.std import tqdm as plain
-    return tqdm, hasattr(tqdm, "status_printer") and tqdm.status_printer is not plain.status_printer
+    widget = hasattr(tqdm, "status_printer") and tqdm.status_printer is not plain.status_printer
+    return _apart(tqdm), widget
+
+
+@cache
+def _apart(tqdm: Any) -> Any:
+    """Return a kind of bar with a lock of its own, and without a thread that looks after it.
+
+    Tqdm's lock is one for processes too, which settles for good how Python starts those: `set_start_method` is an
+    error from then on.
+    """
+    bar: Any = type("Bar", (tqdm,), {"monitor_interval": 0})
+    bar.set_lock(RLock())
+    return bar
 
 
 def switch_off() -> None:

@@ -298,7 +298,11 @@ def test_rerun_of_a_stranger(red: str, here: Path) -> None:
         (("activations", "NETWORK", "red.png", "conv1", "--channels", "9,10"), "numbers from 0 to 7"),
         (("classify", "NETWORK", "red.png", "--mean", "1,2"), "mean has shape (2,)"),
         (("classify", "NETWORK", "red.png", "--labels", "none.txt"), "cannot be read"),
-        (("report", "NETWORK", "red.png", "-o", "red.png/page.html"), "cannot make the folder"),
+        (
+            ("report", "NETWORK", "red.png", "-o", "red.png/page.html"),
+            "cannot make the folder red.png: red.png is there, and is no folder",
+        ),
+        (("dream", "NETWORK", "red.png", "-o", "/dev/null"), "cannot write /dev/null: it is a device"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(

@@ -183,6 +183,9 @@ def test_mp4_keeps_a_rate_that_is_no_whole_number(frames: Frames, tmp_path: Path
 def test_other_endings_and_no_frames_are_answered(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"says no film; possible: .gif, .webp, .avif, .mp4"):
         require_film(tmp_path / "film.mov")
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(PictureError, match=r"folder.gif is a folder, and a film is a file: .*film.webp, say"):
+        require_film(tmp_path / "folder.gif")
     with pytest.raises(PictureError, match=r"has no frames"):
         write_film(tmp_path / "film.gif", [], 10)
 

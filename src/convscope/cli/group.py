@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import errno
+import logging
 import os
 import signal
 import sys
@@ -314,16 +315,22 @@ def _is_new(path: Path, options: Settings) -> bool:
 
 @contextmanager
 def _notes_on_stderr() -> Iterator[None]:
-    """Show each `ConvscopeWarning` as one line, once; what libraries warn about is theirs."""
+    """Show each `ConvscopeWarning` as one line, once; what libraries warn of, and log so, is theirs."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         note(" ".join(str(message).split()))
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("default", ConvscopeWarning)
-        warnings.showwarning = show
-        yield
+    only_errors = logging.StreamHandler()
+    only_errors.setLevel(logging.ERROR)
+    last_resort, logging.lastResort = logging.lastResort, only_errors
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("default", ConvscopeWarning)
+            warnings.showwarning = show
+            yield
+    finally:
+        logging.lastResort = last_resort
 
 
 def _shows_traceback() -> bool:

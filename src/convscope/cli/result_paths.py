@@ -15,7 +15,7 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import FileState, destination, user_path, with_escapes, write_text, writing
+from convscope.files import FileState, destination, reason, user_path, with_escapes, write_text, writing
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -70,7 +70,7 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PictureError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
+        raise PictureError(f"cannot make the folder {path.parent}: {reason(error)}") from error
     with writing(path):
         destination(path)
     return free(path, tuple(beside))
@@ -101,6 +101,9 @@ def require_page(output: str | None) -> None:
 
 
 def _require_ending(output: str | None, possible: tuple[str, ...], what: str) -> None:
+    if output:
+        with writing(path := user_path(output)):
+            destination(path)  # no device, and no pipe
     ending = Path(output or "").suffix.lower()
     if ending in _FILES and ending not in possible and not user_path(output or "").is_dir():
         raise click.UsageError(f"-o {output}: {what} cannot be saved so; possible: {', '.join(possible)}")

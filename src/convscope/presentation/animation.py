@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from convscope.errors import PictureError
-from convscope.files import saved, user_path, writing, written_whole
+from convscope.files import destination, reason, saved, user_path, writing, written_whole
 from convscope.pictures.numpy_file import read_numbers
 from convscope.pictures.picture import Picture, on_white
 
@@ -45,7 +45,7 @@ class Frames:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise PictureError(f"cannot make the folder {self.folder}: {error.strerror or error}") from error
+            raise PictureError(f"cannot make the folder {self.folder}: {reason(error)}") from error
 
     def begin(self, run: Mapping[str, Any], *, resume: bool) -> None:
         """Make the folder ready for a run's frames, and write down what the run is, as JSON data.
@@ -123,6 +123,10 @@ class Frames:
 def require_film(path: str | os.PathLike[str]) -> Path:
     """Return a film's path; PictureError when nothing here can write such a film, before any time is spent."""
     path = user_path(path)
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder, and a film is a file: {path / 'film.webp'}, say")
+    with writing(path):
+        destination(path)
     suffix = path.suffix.lower()
     if suffix not in FILMS:
         raise PictureError(f"cannot make {path}: its ending says no film; possible: {', '.join(FILMS)}")

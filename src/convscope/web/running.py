@@ -90,6 +90,7 @@ def run(
     listening = _listening(host, port)
     config = uvicorn.Config(
         Guard(app, _OWN_NAMES if alone else ("*",), token),
+        log_config=None,  # how things are logged is the process's own business
         log_level="error",
         lifespan="off",
         http=_Impatient,
