@@ -182,6 +182,36 @@ def test_what_wraps_a_module_is_taken_off() -> None:
         torch.testing.assert_close(network.activations(x, "1")["1"], module(x).detach())
 
 
+class Compiled(nn.Module):
+    """Has torch compile its forward(), a part of it, and a function it calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = torch.compile(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), backend="eager")
+        self.last = nn.Conv2d(4, 2, 1)
+        self.last.compile(backend="eager")
+
+    @torch.compile(backend="eager")
+    def forward(self, x: Tensor) -> Tensor:
+        return _by_height(self.last(self.part(x)))
+
+
+@torch.compile(backend="eager")
+def _by_height(x: Tensor) -> Tensor:
+    return x.tanh() * x.shape[2]
+
+
+def test_what_torch_compiles_inside_a_module_is_followed(capfd: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    module = Compiled().eval()
+    network = open_network(module, input_shape=SHAPE)
+    assert "dynamo" not in capfd.readouterr().err  # torch's compiler has not complained
+    for size in (SHAPE, (2, 3, 12, 5)):
+        x = torch.randn(size, generator=torch.Generator().manual_seed(size[2]))
+        (name,) = network.graph.outputs
+        torch.testing.assert_close(network.activations(x, name)[name], module(x).detach())
+
+
 @pytest.mark.parametrize("shape", [SHAPE, None])
 def test_a_lazy_module_is_to_be_run_once(shape: tuple[int, ...] | None) -> None:
     with pytest.raises(

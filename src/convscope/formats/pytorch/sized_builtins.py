@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import Any
 
@@ -17,6 +18,12 @@ from convscope.formats.sizes import TracedShape, largest, smallest
 from convscope.network.without_compiler import without_compiler
 
 _BUILTINS = RLock()  # one thread at a time has a `len` of its own
+
+
+def _not_compiled() -> AbstractContextManager[Any]:
+    """Run what torch compiles, `@torch.compile`, as it is written, where its compiler is there at all."""
+    loaded = "torch._dynamo" in sys.modules
+    return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
 
 
 @contextmanager
@@ -52,7 +59,8 @@ def sized_builtins(values: Values, sizes: Callable[[Tensor], TracedShape]) -> It
         vars(builtins).update(ours)
         torch.compile = lambda *args, **kwargs: undisturbed(compile_(*args, **kwargs))
         try:
-            yield
+            with _not_compiled():
+                yield
         finally:
             torch.compile = compile_
             vars(builtins).update(plain)
