@@ -57,6 +57,19 @@ def test_what_tells_no_classes_apart_says_what_it_does_instead() -> None:
         _ = nothing.main_output
 
 
+@pytest.mark.parametrize("count", [3, 300])  # of very many, the ways are measured at once
+def test_the_deepest_of_many_outputs_that_tell_no_classes_is_the_main_one(count: int) -> None:
+    graph = planted_network().graph
+    ends = [Operation("relu", f"end{i}", "ReLU", ("conv1",), (f"end{i}",)) for i in range(count)]
+    deep = [
+        Operation("relu", f"deep{i}", "ReLU", (f"deep{i - 1}" if i else "conv1",), (f"deep{i}",))
+        for i in range(2)
+    ]
+    outputs = ("end0", "deep1", *(one.name for one in ends[1:]))
+    many = replace(graph, operations=(*graph.operations, *ends, *deep), outputs=outputs)
+    assert Network(many, input_spec=None).main_output == "deep1"
+
+
 @pytest.mark.parametrize("order", [("box", "scores"), ("scores", "box")])
 def test_one_rule_for_several_outputs(order: tuple[str, str]) -> None:
     """What `predict` reads is what a gradient explains, wherever it stands among the outputs."""

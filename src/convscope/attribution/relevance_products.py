@@ -26,13 +26,15 @@ _GATES = ("sigmoid", "hard_sigmoid", "softmax")
 _ATEN_GATES = ("sigmoid", "hardsigmoid", "softmax", "_softmax", "rsqrt", "reciprocal")
 
 
-def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) -> list[int]:
+def signals(
+    graph: Graph, operation: Operation, constants: set[str], shapes: Sequence[torch.Size]
+) -> list[int]:
     """Return which inputs of a product share its relevance equally, by what they are; `shapes` are channels-first.
 
-    No part has what does not depend on the picture; what comes out of a sigmoid, a hard sigmoid or a softmax, where
-    another input does not; and what is the same at all positions, where another is not.
+    No part has what is in `constants` (see `without_part`); what comes out of a sigmoid, a hard sigmoid or a softmax,
+    where another input does not; and what is the same at all positions, where another is not.
     """
-    which, constants = list(range(len(operation.inputs))), without_part(graph)
+    which = list(range(len(operation.inputs)))
     which = _those(which, [value not in constants for value in operation.inputs])
     which = _those(which, [not _is_gate(graph, value) for value in operation.inputs])
     rank = max(map(len, shapes))
@@ -69,17 +71,17 @@ def _has_positions(shape: Sequence[int], whole: Sequence[int]) -> bool:
     return not over_rows_and_columns and any(size > 1 for size in shape[2:])
 
 
-def mixed_signals(graph: Graph, operation: Operation) -> list[int]:
+def mixed_signals(graph: Graph, operation: Operation, constants: set[str]) -> list[int]:
     """Return which inputs of a product of matrices, or of attention, share its relevance equally.
 
-    Of attention it is the values alone; else no part has what does not depend on the picture, and what comes out of a
+    Of attention it is the values alone; else no part has what is in `constants`, and what comes out of a
     sigmoid or a softmax, where another does not.
     """
     if operation.kind in _VALUES:
         return [_VALUES[operation.kind]]
     if operation.kind == "aten" and base_of(operation.attributes["operator"]) == FUSED_ATTENTION:
         return [fused_value(operation)]
-    which, constants = list(range(len(operation.inputs))), without_part(graph)
+    which = list(range(len(operation.inputs)))
     which = _those(which, [value not in constants for value in operation.inputs])
     return _those(which, [not _is_gate(graph, value) for value in operation.inputs])
 

@@ -6,6 +6,7 @@ Achtibat et al., *From attribution maps to human-understandable explanations thr
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -263,9 +264,11 @@ def _last_layers(target: AttributionTarget) -> list[str]:
         )
     line = main_line(network, target.layers)
     layers = [last]
+    needed = network.graph.needed_for(target.layers)  # on the line, all before a layer leads to it
+    places = {value: place for place, operation in enumerate(needed) for value in operation.outputs}
+    with_weights = [place for place, one in enumerate(needed) if one.kind in ("convolution", "dense")]
     for name in reversed(line[: line.index(last)]):
-        before = {one.name for one in network.graph.needed_for([name])}
-        between = [one for one in network.graph.needed_for([layers[-1]]) if one.name not in before]
-        if len(layers) < _LAYERS and any(one.kind in ("convolution", "dense") for one in between):
+        before, after = (bisect_right(with_weights, places[one]) for one in (name, layers[-1]))
+        if len(layers) < _LAYERS and before < after:
             layers.append(name)
     return layers

@@ -158,9 +158,10 @@ class Walk:
     def _signals(self, operation: Operation) -> list[int]:
         """Return which inputs of a product share its relevance."""
         if way_of(operation) == "mixed":
-            return mixed_signals(self.graph, operation)
+            return mixed_signals(self.graph, operation, self._constants)
         turn, _ = _turns(operation)
-        return signals(self.graph, operation, [turn(self.values[value]).shape for value in operation.inputs])
+        shapes = [turn(self.values[value]).shape for value in operation.inputs]
+        return signals(self.graph, operation, self._constants, shapes)
 
     def _product(self, operation: Operation, relevance: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the relevance of a product's signals; what was stretched gets that of all its copies."""
@@ -184,12 +185,17 @@ class Walk:
 
     def _rule(self, operation: Operation) -> Rule:
         composite = self.composite
-        if composite.first and not self._is_behind_weights(operation.inputs[0]):
+        if composite.first and operation.inputs[0] not in self._behind_weights:
             return composite.first
         return composite.dense if operation.kind in DENSE else composite.convolution
 
-    def _is_behind_weights(self, value: str) -> bool:
-        return any(is_linear(operation) for operation in self.graph.needed_for([value]))
+    @cached_property
+    def _behind_weights(self) -> set[str]:
+        behind = set[str]()
+        for operation in self.graph.operations:
+            if is_linear(operation) or not behind.isdisjoint(operation.inputs):
+                behind.update(operation.outputs)
+        return behind
 
     def _by_gradient(
         self, operation: Operation, relevances: Mapping[str, Tensor]

@@ -16,6 +16,7 @@ from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.tail import constant_values
 
+_MOST_BRANCHES = 64  # a detector joins: those in use have three to twenty
 _LAST_MAPS: WeakKeyDictionary[Network, dict[tuple[str, ...], str | None]] = WeakKeyDictionary()
 
 
@@ -70,7 +71,8 @@ def last_maps_of_branches(network: Network, target: str) -> dict[str, str]:
     """
     needed = network.graph.needed_for([target])
     learned = [index for index, one in enumerate(needed) if kind_of(one.kind).part == "filters"]
-    joins = [one for one in needed[max(learned, default=-1) + 1 :] if one.kind == "concat"]
+    behind = needed[max(learned, default=-1) + 1 :]
+    joins = [one for one in behind if one.kind == "concat" and len(one.inputs) <= _MOST_BRANCHES]
     for join in reversed(joins):
         if not has_positions(network, join.outputs[0]) and all(
             value in network.layers for value in join.inputs

@@ -99,15 +99,17 @@ def _last_maps_of_ends(network: Network, sizes: Mapping[str, tuple[int, int]]) -
     """Return the ends that are maps, and of an end where a detector joins several branches, the last of each."""
     graph, found = network.graph, dict[str, None]()
     for end in ends(network):
-        values, branches = [end], dict[str, None]()
-        for value in values:  # which grow, from the end backwards
+        waiting, seen, branches = [end], {end}, dict[str, None]()
+        for value in waiting:  # which grow, from the end backwards
             producer = graph.producers.get(value)
             if producer is None or kind_of(producer.kind).from_shapes:
                 continue
             if value in sizes:
                 branches[value] = None
             elif kind_of(producer.kind).part != "filters":
-                values += [one for one in producer.inputs if one not in values]
+                before = [one for one in dict.fromkeys(producer.inputs) if one not in seen]
+                seen.update(before)
+                waiting += before
         found |= branches if end in sizes or len(branches) > 1 else {}
     return [*found]
 

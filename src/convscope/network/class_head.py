@@ -32,7 +32,7 @@ def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -
         )
     sure = [output for output in classes if output.sure] or classes
     best = [output for output in sure if made_by(graph, output.value) == "softmax"] or sure
-    depths = [len(graph.needed_for([output.value])) for output in best]
+    depths = graph.depths([output.value for output in best])
     return max(zip(depths, range(len(best)), best, strict=True), key=lambda candidate: candidate[:2])[2]
 
 

@@ -7,7 +7,7 @@ one says which layer wrote it (``conv1@conv1``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from convscope.network.cut import CutLayer
 from convscope.network.parameters import Parameters, Shape
 
 CHANNELS_LAST = "channels_last"
+_FEW = 64  # values, each of which may be gone back from
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,19 @@ class Graph:
                 needed.append(operation)
                 values.update(operation.inputs)
         return tuple(reversed(needed))
+
+    def depths(self, values: Sequence[str]) -> list[int]:
+        """Return how many operations lead to each value; of very many values, how many its longest way has.
+
+        The latter is found for all of them at once.
+        """
+        if len(values) <= _FEW:
+            return [len(self.needed_for([value])) for value in values]
+        longest = dict[str, int]()
+        for operation in self.operations:
+            before = max((longest.get(value, 0) for value in operation.inputs), default=0)
+            longest |= dict.fromkeys(operation.outputs, before + 1)
+        return [longest.get(value, 0) for value in values]
 
     def written_by(self, value: str) -> tuple[Operation, ...]:
         """Return the operations that wrote this blob, first to last: a convolution, then its in-place ReLU."""

@@ -549,9 +549,8 @@ class Network:
             return values[0]
         if not self.outputs:
             raise InputError(f"{self.name} has no output")
-        return max(
-            (output.value for output in self.outputs), key=lambda value: len(self.graph.needed_for([value]))
-        )
+        depths = self.graph.depths([output.value for output in self.outputs])
+        return self.outputs[depths.index(max(depths))].value
 
     @cached_property
     def class_count(self) -> int | None:
