@@ -46,6 +46,11 @@ def infer_shapes(
     return shapes
 
 
+def live_values(shapes: Mapping[str, Shape | None]) -> set[str]:
+    """Return the values whose shapes depend on the numbers themselves."""
+    return {value for value, shape in shapes.items() if shape is None}
+
+
 def shape_by_rule(
     kind: str, inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
@@ -101,8 +106,11 @@ def infer_operation(
         ]
         parts = {role: _placeholder(shape) for role, shape in needed.items()}
         with without_compiler(), _imports_leave_no_trace():
-            if counted and _makes_many(partial(function, *placeholders, **keywords)):
-                tensors = placeholders
+            without_memory = placeholders
+            if kind_of(operation.kind).reads_sizes:
+                without_memory = placeholders[:1] + tensors[1:]
+            if counted and _makes_many(partial(function, *without_memory, **keywords)):
+                tensors = without_memory
             result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)

@@ -10,6 +10,7 @@ from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
 from convscope.network.known_inputs import guess_caffe_input
 from convscope.network.network import Network
+from convscope.network.operations.sampling import roi_align
 
 INPUT = 'layer {{ name: "d" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 3 dim: {0} dim: {0} }} }} }}'
 HUGE_LAYERS = [
@@ -75,3 +76,31 @@ def test_all_layers_of_a_chain_that_grows_together() -> None:
     ):
         network.activations(input)
     assert network.activations(input, "r0:5")["r0:5"].shape == (1, 8, 8)
+
+
+def test_work_out_of_proportion_is_refused_before_it_begins() -> None:
+    """What it would take can be counted: 16 for each number in a window of 1001 x 1001, of 3 x 1000 x 1000 windows."""
+    upsample = (
+        'layer { name: "u" bottom: "data" top: "u" type: "Interp" interp_param { height: 2000 width: 2000 } }'
+    )
+    pool = (
+        'layer { name: "p" bottom: "u" top: "p" type: "Pooling" pooling_param { pool: AVE kernel_size: %d } }'
+    )
+    network = Network(build_graph(read_text(INPUT.format(64) + upsample + pool % 1001)), input_spec=None)
+    with pytest.raises(
+        InputError, match=r"would take 48,096 billion .* for 'p' \(Pooling\), made of 12,288 num"
+    ):
+        network.activations(torch.rand(1, 3, 64, 64), "p")
+    few = Network(build_graph(read_text(INPUT.format(64) + upsample + pool % 2000)), input_spec=None)
+    input = torch.rand(1, 3, 64, 64)  # one window: each number is read once
+    answer = few.activations(input, "u", "p")
+    torch.testing.assert_close(answer["p"], answer["u"].mean((2, 3), keepdim=True), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("regions", [[0, 0, 9, 9], [0, 0, 3e9, 3e9]])
+def test_regions_that_are_looked_at_in_endless_points(regions: list[float]) -> None:
+    samples = 0 if regions[-1] > 9 else 3000
+    with pytest.raises(InputError, match="points of a map of 8x8"):
+        roi_align(
+            torch.rand(1, 3, 8, 8), torch.tensor([regions]), torch.zeros(1), size=(7, 7), samples=samples
+        )

@@ -20,7 +20,7 @@ from convscope.network.engine.tape import Tape
 from convscope.network.graph import Graph
 from convscope.network.operations.winograd import is_large
 from convscope.network.parameters import Shape
-from convscope.network.shapes import infer_shapes
+from convscope.network.shapes import infer_shapes, live_values
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 Forward: TypeAlias = Callable[[Inputs], dict[str, Tensor]]
@@ -88,7 +88,12 @@ class Tapes:
                 self.graph, dict(zip(self.graph.inputs, shapes, strict=True)), self.values
             )
             self._tapes[shapes] = Tape(
-                cut(self._converted, self.values, partial(self._packed_chain, shapes_of_values))
+                cut(
+                    self._converted,
+                    self.values,
+                    partial(self._packed_chain, shapes_of_values),
+                    live_values(shapes_of_values),
+                )
             )
         answers = self._tapes[shapes](*map(self._convert, inputs))
         return tuple(value.to(inputs[0].dtype) for value in answers)

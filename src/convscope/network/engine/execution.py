@@ -7,7 +7,7 @@ The module is ordinary torch: autograd goes through it and `torch.compile` takes
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.engine.fusion import Chain, find_chains
+from convscope.network.engine.live_sizes import within_proportion
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
 
@@ -24,12 +25,14 @@ ALIGNMENT = 64
 Fuse: TypeAlias = Callable[[Chain], nn.Module | None]
 
 
-def cut(graph: Graph, targets: Iterable[str], fuse: Fuse | None = None) -> fx.GraphModule:
+def cut(
+    graph: Graph, targets: Iterable[str], fuse: Fuse | None = None, live: Collection[str] = ()
+) -> fx.GraphModule:
     """Return the module that takes the graph's inputs, in order, and gives a tuple of the targets.
 
     Its weights are buffers, so nothing but the input ever asks for a gradient; ``meta["parameters"]`` says which
     buffer holds which of the graph's parameters. `fuse` returns the module that runs a chain of operations as one, or
-    None where they are to run one by one.
+    None where they are to run one by one. How large values in `live` would be is asked just before they are made.
 
     >>> logits, = cut(network.graph, ["loss3/classifier"])(x)
     """
@@ -61,6 +64,8 @@ def cut(graph: Graph, targets: Iterable[str], fuse: Fuse | None = None) -> fx.Gr
         arguments = tuple(nodes.read(value, first) for value in operation.inputs)
         keywords = {role: weights[key] for role, key in operation.parameters.items()}
         function = OPERATIONS[operation.kind]
+        if any(output in live for output in operation.outputs):
+            function = within_proportion(operation, graph)
         result = lines.call_function(function, arguments, {**keywords, **operation.keywords})
         result.meta["operation"] = operation.name
         if operation.kind in _MADE_OF_SIZES and graph.inputs:

@@ -83,15 +83,21 @@ def _require_proportion(
         {key: graph.parameters.shapes[key] for key in kept if key in graph.parameters.shapes}
     )
     for name, shape in sizes.items():
-        if shape is not None and prod(shape) > max(_LARGE, _TIMES_GIVEN * start):
-            raise InputError(
-                f"{name!r} would have {prod(shape):,} numbers ({'x'.join(map(str, shape))}), made of {start:,}: "
-                "the file is damaged, or made to take memory"
-            )
+        if shape is not None:
+            require_proportion(name, shape, start)
     values = {name: shape for name, shape in kept.items() if name not in graph.parameters.shapes}
     if (together := _count(values)) > max(_LARGE, _TIMES_GIVEN * start):
         raise InputError(
             f"the {len(values):,} layers asked for have {together:,} numbers together, made of {start:,}: ask for fewer"
+        )
+
+
+def require_proportion(name: str, shape: Shape, given: int) -> None:
+    """Raise InputError where a value is out of proportion to the numbers that it is made of."""
+    if prod(shape) > max(_LARGE, _TIMES_GIVEN * given):
+        raise InputError(
+            f"{name!r} would have {prod(shape):,} numbers ({'x'.join(map(str, shape))}), made of {given:,}: "
+            "the file is damaged, or made to take memory"
         )
 
 

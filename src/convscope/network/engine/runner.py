@@ -17,9 +17,10 @@ from convscope.network.engine.execution import cut, laid_out
 from convscope.network.engine.failure import layer_in_words
 from convscope.network.engine.fusion import Chain
 from convscope.network.engine.memory import require_memory, shortage_in_words
+from convscope.network.engine.work import require_work
 from convscope.network.graph import Graph
 from convscope.network.parameters import Shape
-from convscope.network.shapes import infer_shapes
+from convscope.network.shapes import infer_shapes, live_values
 
 CUTS_KEPT = 32  # how many cuts are kept in all: the oldest is made again when it is needed
 FUSED_KEPT = 4  # how many fused cuts are kept: what they fuse is packed once and shared
@@ -36,6 +37,7 @@ class Runner:
         self.graph, self.device = graph, device
         self._modules: dict[tuple[Targets, tuple[Shape, ...] | None], fx.GraphModule] = {}
         self._packed: WeakValueDictionary[tuple[str, str, Shape], nn.Module] = WeakValueDictionary()
+        self._live = set[str]()
         self._checked: dict[tuple[Targets, tuple[Shape, ...]], dict[str, Shape | None]] = {}
 
     def run(self, input: Inputs, targets: Targets) -> dict[str, Tensor]:
@@ -64,7 +66,7 @@ class Runner:
             if len(kept) >= limit:
                 del self._modules[kept[0]]
             fuse = None if sizes is None else partial(self._fused, self._checked[targets, sizes])
-            self._modules[key] = cut(self.graph, targets, fuse)
+            self._modules[key] = cut(self.graph, targets, fuse, self._live)
         return self._modules[key]
 
     def _fused(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
@@ -150,6 +152,8 @@ class Runner:
                 raise OnePictureOnly(f"{error}. This network was saved for one picture at a time") from error
             raise
         require_memory(self.graph, inferred, targets)
+        require_work(self.graph, inferred, targets)
+        self._live |= live_values(inferred)
         if len(self._checked) >= CUTS_KEPT:
             del self._checked[next(iter(self._checked))]
         self._checked[targets, shapes] = inferred

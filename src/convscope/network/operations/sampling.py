@@ -14,6 +14,9 @@ from convscope.errors import InputError
 from convscope.network.operations.checks import Padding, Sizes, dimensions, margins, per_axis
 from convscope.network.operations.registry import operation
 
+_MOST_POINTS = 2**22  # of a region, in all channels: what any may have
+_TIMES_THE_MAP = 16  # and of a large map, so many as that has numbers
+
 
 @operation(sees="map", part="filters")
 def deformable_convolution(
@@ -125,6 +128,7 @@ def roi_align(
         if min(counts) < 1:  # a region without extent has no points, and their sum is 0
             cells.append(input.new_zeros(input.shape[1], *size))
             continue
+        _require_few_points(input, prod(counts) * prod(size))
         down, across = (
             start + (torch.arange(count * length).to(input) + 0.5) * each / count
             for start, each, count, length in zip((top, left), step, counts, size, strict=True)
@@ -134,6 +138,16 @@ def roi_align(
         blocks = points.reshape(len(map), size[0], counts[0], size[1], counts[1], -1)
         cells.append(blocks.mean((2, 4, 5)) if summary == "avg" else blocks.amax((2, 4, 5)))
     return torch.stack(cells) if cells else input.new_empty(0, input.shape[1], *size)
+
+
+def _require_few_points(input: Tensor, points: int) -> None:
+    """Refuse a region with many more points than the map has positions: it has as many as its file says."""
+    if points * input.shape[1] > max(_MOST_POINTS, _TIMES_THE_MAP * input.shape[1:].numel()):
+        rows = dimensions(input.shape[2:])
+        raise InputError(
+            f"a region is looked at in {points:,} points of a map of {rows}: the file is damaged, or made to take "
+            "memory"
+        )
 
 
 def _between(map: Tensor, down: Tensor, across: Tensor, parts: bool) -> Tensor:
