@@ -15,6 +15,7 @@ _ALWAYS = 2**37  # multiply-adds, some seconds: what any network may take
 # More are at most so many times its input by its parameters: each is used at every place, of an enlarged picture, too,
 # or of rounds that share them.
 _TIMES_GIVEN = 64
+_FEW = 64  # parameters that count at least: before the first may lie means over windows of a large picture
 _POOLED = 16  # multiply-adds that a number in a pooling's window takes as long as
 
 
@@ -29,7 +30,7 @@ def require_work(graph: Graph, shapes: Mapping[str, Shape | None], targets: Iter
     keys = {key for operation in operations for key in operation.parameters.values()}
     numbers = sum(prod(shapes.get(name) or shape) for name, shape in graph.inputs.items())
     parameters = sum(prod(stored[key]) for key in keys)
-    if total > _TIMES_GIVEN * numbers * max(1, parameters):
+    if total > _TIMES_GIVEN * numbers * max(_FEW, parameters):
         _, longest = max(work, key=lambda one: one[0])
         raise InputError(
             f"this run would take {total / 1e9:,.0f} billion multiplications, most of them for "
