@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,7 @@ from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
 from convscope.formats.pytorch.other_sizes import Retrace, is_number, limits
 from convscope.formats.pytorch.own_code import named_numbers
+from convscope.formats.pytorch.own_functions import own_functions, tell_of_gradients, tell_of_training
 from convscope.formats.pytorch.scripted import ScriptProgram
 from convscope.formats.pytorch.sized_builtins import sized_builtins
 from convscope.formats.pytorch.sized_names import asks_for_kinds, sized_names
@@ -42,7 +45,11 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
 
     The module is not changed; the graph's parameters are its own tensors.
     """
-    traced, trace = _traced(module, inputs)
+    with own_functions() as called:
+        traced, trace = _traced(module, inputs)
+    tell_of_gradients(called)
+    if not isinstance(module, ExportedProgram | ScriptProgram | torch.jit.ScriptModule):
+        tell_of_training(module)
     values = traced.names.values
     builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))
     for key, shape in inputs.items():
@@ -144,7 +151,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape], *, sized: bool 
         return _cut_trace(module, inputs, trace, calls, error)
     except ConvscopeError:
         raise
-    except Exception as error:  # the module's own code may raise anything
+    except (Exception, SystemExit) as error:  # the module's own code may raise anything
         message = _in_words(error, module, trace, inputs)
         if not isinstance(message, UnsupportedLayer):
             raise message from error
@@ -196,7 +203,7 @@ def _cut_trace(
         if path and path != root and not part._modules and path not in finished_paths
     }
     outputs = {str(place): value for place, value in enumerate(last)}
-    return Traced(inputs, steps, names, outputs, cut, trace.decisions, trace.measured)
+    return Traced(inputs, steps, names, outputs, cut, trace.decisions, trace.measured, trace.autocast)
 
 
 def _last_layers(steps: Sequence[TraceStep], calls: Calls) -> list[int]:
@@ -214,20 +221,32 @@ def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _in_words(
-    error: Exception, module: nn.Module, trace: Trace, inputs: Mapping[str, Shape]
+    error: BaseException, module: nn.Module, trace: Trace, inputs: Mapping[str, Shape]
 ) -> ConvscopeError:
     """Return what went wrong while a module ran, in one line."""
     where = f"its module {trace.values.path!r}" if trace.values.path else "its forward()"
-    message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if asks_for_numbers(error):
+    message = _message(error)
+    if isinstance(error, Exception) and asks_for_numbers(error):
         return UnsupportedLayer(
             f"{type(module).__name__}: {where} decides by the numbers it is given: what comes behind is no one network"
         )
     shapes = ", ".join(f"{name} {dimensions(shape)}" for name, shape in inputs.items())
     return InputError(
-        f"{type(module).__name__} does not take {shapes}: {where} says {message!r}; give the shape it takes "
+        f"{type(module).__name__} does not take {shapes}: {where} says '{message}'; give the shape it takes "
         "as input_shape"
     )
+
+
+def _message(error: BaseException) -> str:
+    """Return what an error says in a line; where it says next to nothing, what it is and which line raised it."""
+    text = str(error).strip()
+    if text and not isinstance(error, KeyError | SystemExit):
+        return text.splitlines()[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = (
+        f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+    )
+    return f"{type(error).__name__}{': ' if text else ''}{text}{place}"
 
 
 @dataclass(frozen=True)

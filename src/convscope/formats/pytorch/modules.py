@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -120,7 +121,7 @@ def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
     try:
         for part in training:
             part.training = False
-        with torch.no_grad(), as_before(module), _own_hooks_forgiven(training, calls):
+        with torch.no_grad(), _gradients_possible(), as_before(module), _own_hooks_forgiven(training, calls):
             yield
     finally:
         calls.leave_script()
@@ -128,6 +129,22 @@ def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
             hook.remove()
         for part, mode in training.items():
             part.training = mode
+
+
+@contextmanager
+def _gradients_possible() -> Iterator[None]:
+    """Take `torch.inference_mode` inside a network for `torch.no_grad`: its tensors do not say what writes to them."""
+    inference, thread = torch._C._InferenceMode, get_ident()
+
+    def mode(*given: Any) -> AbstractContextManager[Any]:
+        own = get_ident() == thread
+        return nullcontext() if own else inference(*given)
+
+    setattr(torch._C, "_InferenceMode", mode)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(torch._C, "_InferenceMode", inference)  # noqa: B010
 
 
 @contextmanager

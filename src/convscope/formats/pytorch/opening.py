@@ -58,10 +58,14 @@ def open_live_module(request: Request) -> NetworkParts:
         raise InputError(f"a live network is a torch.nn.Module; found {type(module).__name__}")
     name, spec = type(module).__name__, _own_spec(module)
     if isinstance(module, torch.jit.ScriptModule) and (program := program_of(module)):
-        with suppress(UnsupportedLayer):
+        try:
             parts = _parts_of(program, request, name, spec)
             if not parts.graph.cut:
                 return parts
+        except UnsupportedLayer as error:
+            with suppress(InputError):  # made for one kind of processor, it runs no other way either
+                return _parts_of(module, request, name, spec)
+            raise error
     return _parts_of(module, request, name, spec)
 
 

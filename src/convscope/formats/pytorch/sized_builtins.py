@@ -12,11 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convscope.formats.decisions import note_leak
 from convscope.formats.pytorch.complex_parts import assigned_parts
 from convscope.formats.pytorch.values import Values
-from convscope.formats.sizes import TracedShape, largest, smallest
+from convscope.formats.sizes import Size, TracedShape, largest, smallest
+from convscope.formats.sizes import plain as plain_number
 from convscope.network.without_compiler import without_compiler
 
+_WORDS = ("chr", "hex", "oct", "bin")  # make a word of a size, whatever is made of that
 _BUILTINS = RLock()  # one thread at a time has a `len` of its own
 
 
@@ -33,12 +36,20 @@ def sized_builtins(values: Values, sizes: Callable[[Tensor], TracedShape]) -> It
     What is imported or compiled meanwhile has Python's own: torch's compiler keeps what it finds for good.
     """
     with _BUILTINS, without_compiler(), assigned_parts():
-        plain = {name: getattr(builtins, name) for name in ("len", "max", "min", "__import__")}
+        plain = {name: getattr(builtins, name) for name in ("len", "max", "min", "__import__", *_WORDS)}
         compile_ = torch.compile
 
         def length(thing: Any) -> Any:
             followed = isinstance(thing, Tensor) and thing in values and thing.dim()
             return sizes(thing)[0] if followed else plain["len"](thing)
+
+        def leaking(function: Callable[..., Any]) -> Callable[..., Any]:
+            def word(number: Any) -> Any:
+                if isinstance(number, Size):
+                    note_leak(number.expression, plain_number(number))
+                return function(number)
+
+            return word
 
         def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
             def run(*args: Any, **kwargs: Any) -> Any:
@@ -55,6 +66,7 @@ def sized_builtins(values: Values, sizes: Callable[[Tensor], TracedShape]) -> It
             "max": largest,
             "min": smallest,
             "__import__": undisturbed(plain["__import__"]),
+            **{name: leaking(plain[name]) for name in _WORDS},
         }
         vars(builtins).update(ours)
         torch.compile = lambda *args, **kwargs: undisturbed(compile_(*args, **kwargs))
