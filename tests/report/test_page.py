@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import convscope
 from convscope.cli import main
+from convscope.errors import InputError
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
@@ -408,3 +409,77 @@ def test_a_page_says_what_the_other_inputs_got(tmp_path: Path) -> None:
         network = open_network(Pair(), input_shape=shapes, inputs={"right": value})
         page = report_of(network, edge_picture(), sections=("filters",))
         assert f'<th scope="row">input right</th><td>{words}</td><td>you</td>' in page
+
+
+_HEAD = (nn.Flatten(), nn.Linear(5, 3))
+NUMBERS: dict[str, tuple[tuple[int, ...], tuple[nn.Module, ...], list[str], str]] = {
+    "signal": (
+        (2, 40),
+        (nn.Conv1d(2, 6, 3), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 5, 2), nn.AdaptiveAvgPool1d(1), *_HEAD),
+        ["38 positions", "18 positions"],
+        "what it wants to see, what it dreams",
+    ),
+    "volume": (
+        (1, 5, 9, 7),
+        (nn.Conv3d(1, 5, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), *_HEAD),
+        ["5 × 9 × 7 positions"],
+        "what it wants to see, what it dreams",
+    ),
+    "vector": (
+        (5,),
+        (
+            nn.Unflatten(1, (5, 1, 1)),
+            nn.ConvTranspose2d(5, 4, 4),
+            nn.ReLU(),
+            nn.ConvTranspose2d(4, 3, 4, 2, 1),
+        ),
+        ["4 × 4 positions", "8 × 8 positions"],
+        "where the evidence lies, what it wants to see, what it dreams",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_network_that_reads_no_pictures_has_a_page_of_its_numbers(kind: str, tmp_path: Path) -> None:
+    shape, layers, stages, left_out = NUMBERS[kind]
+    network = open_network(nn.Sequential(*layers).eval(), input_shape=(1, *shape))
+    numbers = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    np.save(tmp_path / "given.npy", numbers)
+    page = report_of(network, tmp_path / "given.npy", sections=SECTIONS, top=2)
+    elements = Elements(page)
+    text = " ".join(elements.text.split())
+    assert f"It reads a {kind} of {' × '.join(map(str, shape))} numbers, no picture." in text
+    assert f"Left out, as only a picture has it: {left_out}." in text
+    assert [stage for stage in stages if stage in text] == stages
+    assert "given.npy" in text
+    ids = {attributes.get("id") for _, attributes in elements.elements}
+    assert ids >= {"input", "layers", "filters", "activations", "recipe"}
+    assert ids.isdisjoint({"units", "dreams"})
+    assert ("evidence" in ids) == (kind != "vector")
+    assert kind == "vector" or network.predict(numbers)[0][0] in text
+    links = {link["href"] for link in elements.all("a")}
+    assert links <= {f"#{name}" for name in ids}
+    for image in elements.all("img"):
+        assert image["alt"]
+        encoded = str(image["src"]).partition(",")[2]
+        assert Image.open(io.BytesIO(base64.b64decode(encoded))).getbbox() is not None
+    same = report_of(network, numbers, sections=("filters",))
+    digest = re.findall(r"picture_sha256&#34;: &#34;(\w+)", page)
+    assert digest and digest == re.findall(r"picture_sha256&#34;: &#34;(\w+)", same)
+    with pytest.raises(InputError, match=f"only a picture can be painted, and .* reads a {kind}"):
+        report_of(network, numbers, style="coffee")
+
+
+def test_a_signal_in_a_file_has_a_page_on_the_command_line(tmp_path: Path) -> None:
+    layers = NUMBERS["signal"][1]
+    open_network(nn.Sequential(*layers).eval(), input_shape=(1, 2, 40)).save(tmp_path / "n.convscope")
+    np.save(tmp_path / "s.npy", np.arange(80, dtype=np.float32).reshape(2, 40))
+    words = [str(tmp_path / "n.convscope"), str(tmp_path / "s.npy"), "--sections", "activations", "-o"]
+    run = CliRunner().invoke(main, ["report", *words, str(tmp_path / "p.html")])
+    assert run.exit_code == 0, run.output
+    page = (tmp_path / "p.html").read_text()
+    commands = [html.unescape(one) for one in re.findall(r"<code>(convscope activations .*?)</code>", page)]
+    assert len(commands) == 3  # of the signal, and of each stage
+    for command in commands:
+        made = CliRunner().invoke(main, [*shlex.split(command)[1:], "-o", str(tmp_path / "a.png")])
+        assert made.exit_code == 0, made.output

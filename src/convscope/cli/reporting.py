@@ -81,6 +81,8 @@ def report(
 ) -> None:
     """Make one self-contained HTML page of what NETWORK does with PICTURE.
 
+    Of a network that reads signals, volumes or vectors, PICTURE is a NumPy file of one (.npy).
+
     Ctrl-C ends it with what there is: the page says what is missing.
     """
     from convscope.report import QUICK, SECTIONS, ReportOptions
@@ -88,7 +90,7 @@ def report(
     if quick and sections:
         raise click.UsageError("--quick chooses sections itself: give it or --sections")
     require_page(output)
-    named = pictures_named([picture])
+    named = pictures_named([picture], signals=True)
     folder, several = folder_of(output, len(named)), len(named) > 1
     opened, notes = _opened_with_notes(opening, network)
     section_names = sections or (QUICK if quick else SECTIONS)

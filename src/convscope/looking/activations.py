@@ -189,7 +189,9 @@ def _which(shown: int, count: int, order: str, listed: bool) -> str:
         return f"{what}{of}, strongest first,"
     if listed:
         return f"{shown:,} of the {count:,} channels"
-    return f"All {count:,} channels" if shown == count else f"The first {shown:,} of {count:,} channels"
+    if shown == count:
+        return f"All {count:,} channels" if count > 1 else "The only channel"
+    return f"The first {shown:,} of {count:,} channels"
 
 
 def _one(

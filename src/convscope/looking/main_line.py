@@ -131,10 +131,20 @@ def deepest_way(network: Network) -> list[str]:
 
 
 def ends(network: Network) -> list[str]:
-    """Return the layers that depend on a picture and that nothing reads, the class output among them."""
+    """Return the layers that depend on a picture and that nothing reads, the class output among them.
+
+    What a step gives besides (a pool's indices), unread, is none.
+    """
     graph, depths = network.graph, _depths(network)
-    ends = [name for name in network.layers if name in depths and not graph.consumers.get(name)]
+    unread = [name for name in network.layers if name in depths and not graph.consumers.get(name)]
+    ends = [name for name in unread if name in graph.outputs or not _is_by_product(network, name)]
     return list(dict.fromkeys([*ends, network.main_output]))
+
+
+def _is_by_product(network: Network, name: str) -> bool:
+    producer = network.graph.producers.get(name)
+    first = producer.outputs[0] if producer else name
+    return first != name and bool(network.graph.consumers.get(first))
 
 
 def _depths(network: Network) -> dict[str, int]:

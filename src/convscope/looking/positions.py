@@ -20,6 +20,18 @@ def map_size(network: Network, name: str) -> tuple[int, int] | None:
     return (shape[2], shape[3]) if shape is not None and len(shape) == 4 and not is_vector(shape) else None
 
 
+def places(network: Network, name: str) -> tuple[int, ...] | None:
+    """Return the sizes of a layer's axes of positions, rows and columns or a signal's steps; None where it has none.
+
+    A signal is a single row for a moment, where PyTorch pools it.
+    """
+    shape = network.shape_channels_first(name)
+    if shape is None or not has_positions(network, name):
+        return None
+    of_signal = network.input_spec is None and len(next(iter(network.graph.inputs.values()), ())) == 3
+    return tuple(shape[3:] if of_signal and len(shape) == 4 and shape[2] == 1 else shape[2:])
+
+
 def has_positions(network: Network, name: str) -> bool:
     """Whether a layer has rows and columns; or, of a network that sees signals or volumes, its input's axes.
 

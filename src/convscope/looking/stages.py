@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import prod
 
 from convscope.looking.activation_function import activation_after, is_rounding
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import deepest_way, ends
-from convscope.looking.positions import map_size
+from convscope.looking.positions import places
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
@@ -29,13 +30,13 @@ _TOKEN_LAYERS = _MOST_ENDS = 4  # shown
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers whose maps have about one size (height, width): all on the way, and the ones worth showing.
+    """Layers whose maps have about one size: all on the way, and the ones worth showing.
 
-    `is_end` is a stage of what several branches end in, `of_tokens` one of a transformer's tokens, whose
-    size is that of their grid in the picture.
+    `size` is (height, width); of a signal its steps alone, of a volume (depth, height, width). `is_end` is a stage of
+    what several branches end in, `of_tokens` one of a transformer's tokens, whose size is that of their grid.
     """
 
-    size: tuple[int, int]
+    size: tuple[int, ...]
     layers: tuple[str, ...]
     shown: tuple[str, ...]
     is_end: bool = False
@@ -66,7 +67,7 @@ def stages(network: Network) -> list[Stage]:
     shown = {name for stage in stages_with_maps for name in stage.shown}
     others = [name for name in _last_maps_of_ends(network, sizes) if name not in shown]
     ended = groupby(
-        sorted(others, key=lambda name: _area(network, name)), key=lambda name: map_size(network, name)
+        sorted(others, key=lambda name: _area(network, name)), key=lambda name: places(network, name)
     )
     return stages_with_maps + [
         Stage(size, layers, layers[:_MOST_ENDS], is_end=True)
@@ -82,20 +83,26 @@ def _changes_nothing(network: Network, name: str) -> bool:
     return rounded or "pad" in made_by(network.graph, name).split("_")
 
 
-def _runs_of_size(maps: Sequence[str], sizes: Mapping[str, tuple[int, int]]) -> list[tuple[str, ...]]:
+def _runs_of_size(maps: Sequence[str], sizes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, ...]]:
     """Return the layers in runs whose maps have the first one's size, or nearly."""
     runs: list[list[str]] = []
     for name in maps:
-        begun = sizes[runs[-1][0]] if runs else (0, 0)
-        pairs = zip(sizes[name], begun, strict=True)
-        if runs and all(abs(size - first) <= _ALIKE * max(size, first) for size, first in pairs):
+        if runs and _about_as_large(sizes[name], sizes[runs[-1][0]]):
             runs[-1].append(name)
         else:
             runs.append([name])
     return [tuple(run) for run in runs]
 
 
-def _last_maps_of_ends(network: Network, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+def _about_as_large(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Tell sizes that are the same, but for a border."""
+    if len(one) != len(other):
+        return False
+    pairs = zip(one, other, strict=True)
+    return all(abs(size - first) <= _ALIKE * max(size, first) for size, first in pairs)
+
+
+def _last_maps_of_ends(network: Network, sizes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Return the ends that are maps, and of an end where a detector joins several branches, the last of each."""
     graph, found = network.graph, dict[str, None]()
     for end in ends(network):
@@ -132,7 +139,7 @@ def vectors(network: Network) -> list[str]:
 
 def all_stages(network: Network) -> list[Stage]:
     """Return every layer with maps, grouped by size in the order of their first."""
-    stages_by_size: dict[tuple[int, int], list[str]] = {}
+    stages_by_size: dict[tuple[int, ...], list[str]] = {}
     for name, size in _map_sizes(network).items():
         if network.layers[name].kind != "Input":
             stages_by_size.setdefault(size, []).append(name)
@@ -161,8 +168,8 @@ def _adds_up(operation: Operation) -> bool:
     return kind_of(operation.kind).part == "join" or (operation.kind == "add" and len(operation.inputs) > 1)
 
 
-def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
-    """Return the layers whose last two axes are places of the picture, and their sizes.
+def _map_sizes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Return the layers whose last axes are places of the picture (or steps of a signal), and their sizes.
 
     Not so are axes that were only put in another order, and what is made of tokens (heads of attention, weights of each
     token for each) unless it is their grid again.
@@ -174,7 +181,7 @@ def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
             behind |= {*operation.outputs}
     sizes = {}
     for name in network.layers:
-        size = map_size(network, name)
+        size = places(network, name)
         new = all(operation.kind not in _NOTHING_NEW for operation in network.graph.written_by(name))
         if size is not None and new and (name not in behind or size in grids.values()):
             sizes[name] = size
@@ -212,8 +219,7 @@ def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
 
 
 def _area(network: Network, name: str) -> int:
-    height, width = map_size(network, name) or (0, 0)
-    return -height * width
+    return -prod(places(network, name) or (0,))
 
 
 def _channels(network: Network, name: str) -> int:

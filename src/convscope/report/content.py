@@ -41,13 +41,20 @@ _ALL = (
 )
 
 
+_OF_PICTURES = ("evidence", "features", "dreams")
+
+
 @dataclass(frozen=True)
 class Content:
-    """All that the page shows: the layer table, what each section holds, by its name, and what Ctrl-C kept out."""
+    """All that the page shows: the layer table, what each section holds, by its name, and what is not there.
+
+    `missing` are the sections that Ctrl-C kept out, `left_out` those that need a picture where there is none.
+    """
 
     table: LayerTable
     found: dict[str, list[Any]]
     missing: list[str] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> list[Any]:
         try:
@@ -61,7 +68,10 @@ def gather(context: ReportContext, progress: Progress) -> Content:
     check_style(context)
     names = [*context.options.sections, *(["style"] if context.options.style is not None else [])]
     sections = [section for section in _ALL if section.name in names]
-    content = Content(layer_table(context.network), {section.name: [] for section in _ALL})
+    without = [one for one in sections if one.name in _OF_PICTURES and not one.parts(context)]
+    left_out = () if context.kind == "picture" else tuple(one.title for one in without)
+    found: dict[str, list[Any]] = {section.name: [] for section in _ALL}
+    content = Content(layer_table(context.network), found, left_out=left_out)
     waiting = [section.title for section in sections]
     try:
         with ExitStack() as stack:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from inspect import signature
 from os import PathLike
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from torch import Tensor
+
 from convscope.attribution.relevance_tree import RelevanceTree, relevance_tree
-from convscope.errors import ConvscopeError, require_one_of
+from convscope.errors import ConvscopeError, InputError, require_one_of
 from convscope.looking.classify import Prediction, classify
 from convscope.looking.stages import Stage, all_stages, all_vectors, stages, token_stage, vectors
 from convscope.network.layer import Layer
@@ -20,6 +23,7 @@ from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import INPUTS, UNRECORDED, as_json, recipe_functions, recipe_of
+from convscope.report.fed import kind_of_input
 
 Progress = Callable[[int, int, str], None]
 """Told how many parts of how many are made, and of which section."""
@@ -67,11 +71,40 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What the report is about: both are named in the command that makes a figure again."""
+    """What the report is about: both are named in the command that makes a figure again.
+
+    `picture` is the input itself where the network reads signals or other numbers, `numbers_file` the file they are
+    from.
+    """
 
     network: Network
-    picture: Photograph
+    picture: Photograph | Tensor
     options: ReportOptions
+    numbers_file: str | None = None
+
+    @property
+    def photograph(self) -> Photograph:
+        """The picture; InputError where numbers are looked at."""
+        if isinstance(self.picture, Tensor):
+            raise InputError(f"this needs a picture, and {self.network.name} reads a {self.kind}")
+        return self.picture
+
+    @property
+    def source(self) -> str | None:
+        """What the input can be opened by again."""
+        return self.numbers_file if isinstance(self.picture, Tensor) else self.picture.source
+
+    @property
+    def name(self) -> str:
+        """What to call the input."""
+        if isinstance(self.picture, Tensor):
+            return Path(self.numbers_file).name if self.numbers_file else f"a {self.kind}"
+        return self.picture.name
+
+    @property
+    def kind(self) -> str:
+        """What the input is: a picture, a signal, a volume or film, a vector."""
+        return kind_of_input(self.picture) if isinstance(self.picture, Tensor) else "picture"
 
     @property
     def classifies(self) -> bool:
@@ -116,6 +149,11 @@ class ReportContext:
         except ConvscopeError as error:
             return error
 
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether a picture is what the network reads: only such can be dreamed of or imagined."""
+        return self.network.input_spec is not None and not isinstance(self.picture, Tensor)
+
     def shows(self, section: str) -> bool:
         """Tell whether a section is on the page."""
         return section in self.options.sections
@@ -130,7 +168,7 @@ class ReportContext:
         if not self._opens_from_the_shell(picture):
             return python_call(name, arguments, options, picture=picture)
         words = ["convscope", *name.split(), origin.source]
-        words += [self.picture.source or ""] if picture else []
+        words += [self.source or ""] if picture else []
         return shlex.join([*words, *arguments, *as_arguments(opening), *as_arguments(options)])
 
     def report_command(self) -> str:
@@ -146,7 +184,7 @@ class ReportContext:
         origin = self.network.origin
         on_disk = bool(origin.files) or origin.source.startswith(_NAMED)
         words = all(_is_word(value) for value in [origin.weights, *origin.options.values()])
-        return on_disk and words and (not picture or self.picture.source is not None)
+        return on_disk and words and (not picture or self.source is not None)
 
     def recipe(self, technique: str, **arguments: Any) -> Recipe:
         """Return the recipe that a technique itself writes, with its defaults: a rerun has the same bytes."""

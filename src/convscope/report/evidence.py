@@ -16,14 +16,16 @@ from convscope.report.embedding import TitledFigure, embed_one
 # From the coarsest to the finest; the slow ones take hundreds of runs.
 _METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
 _QUICK_METHODS = ("grad_cam", "relevance")
+_OF_NUMBERS = ("grad_cam", "occlusion", "integrated_gradients")  # relevance and its tree are for pictures
+_QUICK_OF_NUMBERS = ("grad_cam", "integrated_gradients")
 _PARTS = 3  # of the work, where a figure is one
 _TREE_PARTS = 12
 
 
 def evidence_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is."""
-    if context.network.input_spec is None:
-        return 0
+    if not context.sees_pictures:
+        return _PARTS * len(_methods(context)) if context.kind in ("signal", "volume") else 0
     classes = _may_be_slow(context) and bool(context.network.class_values)
     return _PARTS * (len(_methods(context)) + classes) + _TREE_PARTS * _may_be_slow(context)
 
@@ -52,7 +54,12 @@ def _figures(context: ReportContext) -> Iterator[tuple[int, Callable[[], TitledF
     for name in _methods(context):
         options, method = _options(context, name), METHODS[name]
         map = partial(method.function, network, picture, bare=True, **options)
-        yield _PARTS, partial(_figure, context, name, method.sentence, map, options)
+        words = method.sentence
+        if not context.sees_pictures:
+            words = words.replace("a black picture", "zeros").replace("the picture", f"the {context.kind}")
+        yield _PARTS, partial(_figure, context, name, words, map, options)
+    if not context.sees_pictures:
+        return
     if _may_be_slow(context) and network.class_values:
         words = "grad cam of the most probable classes: what is bright for one is as much for the others"
         compared = partial(compare_targets, network, picture, bare=True)
@@ -80,6 +87,8 @@ def _figure(
 
 
 def _methods(context: ReportContext) -> tuple[str, ...]:
+    if not context.sees_pictures:
+        return _OF_NUMBERS if _may_be_slow(context) else _QUICK_OF_NUMBERS
     return _METHODS if _may_be_slow(context) else _QUICK_METHODS
 
 

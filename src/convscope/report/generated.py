@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from convscope.dreaming.deep_dream import dream_of
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, InputError
 from convscope.looking.stages import stages
 from convscope.optimization.own_pictures import SIZE as OWN
 from convscope.optimization.own_pictures import is_unit, picture_or_unit
@@ -25,7 +25,7 @@ _ITERATIONS = 40  # at each size of a painting: half of what it takes alone
 def dream_targets(context: ReportContext) -> list[tuple[str, str, str]]:
     """Return what is worth dreaming of, from shallow to deep: address, title and words."""
     network = context.network
-    if network.input_spec is None:
+    if not context.sees_pictures:
         return []
     layers = [stage.shown[-1] for stage in stages(network)[-_LAYERS:]]
     return [(name, name, sees(network.layers[name])) for name in layers]
@@ -53,7 +53,7 @@ def dreams(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
 
 
 def _dream(context: ReportContext, address: str, watch: Callable[[int, int], None]) -> Embedded:
-    network, picture = context.network, context.picture
+    network, picture = context.network, context.photograph
     dream = dream_of(network, picture, address, size=_size(context))
     for step in dream.steps():
         watch(step.index, step.of)
@@ -64,6 +64,8 @@ def _dream(context: ReportContext, address: str, watch: Callable[[int, int], Non
 def check_style(context: ReportContext) -> None:
     """Refuse a style that is no picture and no unit before the page takes its time."""
     style = context.options.style
+    if style is not None and context.kind != "picture":
+        raise InputError(f"only a picture can be painted, and {context.network.name} reads a {context.kind}")
     if is_unit(context.network, style):
         context.network.resolve(style)
     elif style is not None:
@@ -76,10 +78,10 @@ def paintings(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     watch = count.through(PAINTING)
     try:
         yield _style(context)
-        yield TitledFigure(context.picture.name, "painted in this style", _painting(context, watch))
+        yield TitledFigure(context.name, "painted in this style", _painting(context, watch))
     except ConvscopeError as error:
         watch(1, 1)
-        yield TitledFigure(context.picture.name, f"could not be painted by {network.name}: {error}", None)
+        yield TitledFigure(context.name, f"could not be painted by {network.name}: {error}", None)
 
 
 def _style(context: ReportContext) -> TitledFigure:
@@ -97,7 +99,7 @@ def _style(context: ReportContext) -> TitledFigure:
 
 
 def _painting(context: ReportContext, watch: Callable[[int, int], None]) -> Embedded:
-    network, picture, style = context.network, context.picture, context.options.style
+    network, picture, style = context.network, context.photograph, context.options.style
     transfer = transfer_of(network, picture, style, size=_size(context), steps=_ITERATIONS)
     for step in transfer.steps():
         watch(step.index, step.of)
@@ -108,7 +110,7 @@ def _painting(context: ReportContext, watch: Callable[[int, int], None]) -> Embe
 
 def _size(context: ReportContext) -> int:
     """Return the longer side of what is made: no picture is enlarged."""
-    height, width = context.picture.pixels.shape[:2]
+    height, width = context.photograph.pixels.shape[:2]
     return min(SIZE, int(max(height, width)))
 
 

@@ -22,6 +22,7 @@ from convscope.pictures.picture import Picture
 from convscope.presentation.grid import SMALLEST_TILE
 from convscope.report.context import Counter, ReportContext, sees
 from convscope.report.embedding import Embedded, embed, first_tile
+from convscope.report.fed import sparkline
 
 CHANNELS = 48
 PALETTE = "magma"
@@ -109,19 +110,19 @@ def shown_stages(context: ReportContext, count: Counter) -> Iterator[tuple[Stage
 
 def _layer_figure(context: ReportContext, name: str, count: Counter) -> LayerFigure:
     layer = context.network.layers[name]
-    channels, height, width = np.shape(answer(context.network, context.picture, name))
-    options: dict[str, Any] = {
-        "channels": CHANNELS,
-        "order": "strongest",
-        "palette": PALETTE,
-        "columns": _COLUMNS,
-        "tile_size": _tile_size(max(height, width)),
-    }
+    maps = answer(context.network, context.picture, name)
+    channels, *size = maps.shape
+    options: dict[str, Any] = {"channels": CHANNELS, "order": "strongest"}
+    if len(size) > 1:
+        options |= {"palette": PALETTE, "columns": _COLUMNS, "tile_size": _tile_size(max(size[-2:]))}
     make = _in_theme(activations, context.network, context.picture, name, **options)
     figure, dark = embed(make, address=name, command=context.command("activations", name, **options))
     count()
-    shape = f"{channels:,} channels of {height} × {width}"
-    return LayerFigure(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
+    shape = f"{channels:,} channels of {' × '.join(map(str, size))}{' positions' * (len(size) == 1)}"
+    if len(size) > 1:
+        return LayerFigure(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
+    strongest = int(np.abs(maps).mean(1).argmax())
+    return LayerFigure(name, shape, "", figure, sparkline(maps[strongest]), f"{name}:{strongest}")
 
 
 def _tokens(context: ReportContext, name: str, count: Counter) -> LayerFigure:

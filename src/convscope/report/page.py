@@ -13,10 +13,11 @@ from dataclasses import fields
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
+from torch import Tensor
 
 from convscope._version import __version__
 from convscope.files import write_text
@@ -25,7 +26,7 @@ from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.network.outputs import made_by
-from convscope.pictures.photograph import Photograph, PictureLike, open_photograph
+from convscope.pictures.photograph import InputLike, Photograph, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import as_json, recipe_of
 from convscope.presentation.wording import percent, shortened
@@ -33,6 +34,7 @@ from convscope.progress import bars, progress_bar
 from convscope.report.content import Content, gather
 from convscope.report.context import Progress, ReportContext, ReportOptions
 from convscope.report.embedding import data_uri, photograph_uri
+from convscope.report.fed import fed, thumbnail
 
 _LONGEST = 60  # characters
 
@@ -73,7 +75,7 @@ class Report(str):
 
 def make_report(
     network: Network,
-    picture: PictureLike,
+    picture: InputLike,
     options: ReportOptions | None = None,
     *,
     notes: Sequence[str] = (),
@@ -84,12 +86,16 @@ def make_report(
     `options` say what is on it, everything by default; ``ReportOptions(sections=QUICK)`` takes seconds. `notes` are
     warnings that a reader has to know; `progress` is told how many parts of how many are made, and of which section: a
     bar shows it by default, and with False nothing. Ctrl-C ends it with the sections that are made, as the page says.
+    Of a network that reads no pictures but signals, volumes or vectors, `picture` is the numbers (an array, a tensor, a
+    ``.npy`` file): the page shows them, and says which sections are left out, as they need a picture.
     The page runs no script and fetches nothing; names that strangers gave to layers, files and classes are only text.
 
     >>> options = convscope.ReportOptions(sections=("predictions", "filters"))
     >>> convscope.make_report(network, "coffee", options).save("report.html")
     """
-    context = ReportContext(network, open_photograph(picture), options or ReportOptions())
+    given = open_photograph(picture) if network.input_spec else network.opened_input(picture)
+    file = os.fsdecode(picture) if isinstance(picture, (str, os.PathLike)) else None
+    context = ReportContext(network, given, options or ReportOptions(), file)
     with bars(progress is True), progress_bar(unit="part") as bar, bars(False):
         content = gather(context, progress if callable(progress) else partial(_on_bar, bar))
     page = _environment().get_template("page.html").render(_words(context, content), notes=notes)
@@ -122,24 +128,22 @@ def _environment() -> Environment:
 
 def _words(context: ReportContext, content: Content) -> dict[str, Any]:
     """Return what the template is filled with."""
-    network, picture = context.network, context.picture
+    network = context.network
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    photograph, width, height = photograph_uri(picture.pixels)
-    input_picture = _as_seen(network, picture)
     return {
         "style": style,
         "policy": f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
         "network": network,
-        "picture": picture,
+        "picture": context.picture,
+        "name": context.name,
+        "kind": context.kind,
         "content": content,
         "classes": context.classes,
         "class_output": _class_output(context),
         "adds_up": context.classifies and made_by(network.graph, network.class_output) != "sigmoid",
-        "photograph": {"uri": photograph, "width": width, "height": height},
-        "seen": input_picture,
-        "frame": _frame(network.input_spec, picture.pixels.shape[:2]),
+        **(_as_numbers(context) if isinstance(context.picture, Tensor) else _as_picture(context)),
         "spec_rows": _spec_rows(network.input_spec) + _other_inputs(network),
         "headings": HEADINGS,
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
@@ -159,10 +163,38 @@ def _class_output(context: ReportContext) -> str:
     return names[0] if names and len(outputs) > 1 else ""
 
 
+def _as_picture(context: ReportContext) -> dict[str, Any]:
+    """Return the picture as it was given, as the network gets it, and what is cut off in between."""
+    network, picture = context.network, context.photograph
+    uri, width, height = photograph_uri(picture.pixels)
+    return {
+        "photograph": {"uri": uri, "width": width, "height": height},
+        "seen": _as_seen(network, picture),
+        "frame": _frame(network.input_spec, picture.pixels.shape[:2]),
+        "fed": None,
+    }
+
+
+def _as_numbers(context: ReportContext) -> dict[str, Any]:
+    """Return the input that is no picture: its figure, a small one, and its shape."""
+    network, numbers = context.network, cast(Tensor, context.picture)
+    size = " × ".join(map(str, numbers.shape[1:]))
+    command = context.command("activations", next(iter(network.graph.inputs)))
+    return {
+        "photograph": None,
+        "seen": {"uri": thumbnail(network, numbers), "size": size},
+        "frame": None,
+        "fed": fed(network, numbers, command),
+    }
+
+
 def _as_seen(network: Network, picture: Photograph) -> dict[str, Any]:
     """Return what is left of the picture when the network gets it."""
     shown, crops = Picture(seen_by(network, picture)), network.picture_spec.crops
-    return {"uri": data_uri(shown), "width": shown.width, "height": shown.height, "crops": crops}
+    return {"uri": data_uri(shown), "size": f"{shown.width} × {shown.height}", "crops": crops} | {
+        "width": shown.width,
+        "height": shown.height,
+    }
 
 
 def _frame(spec: InputSpec | None, size: tuple[int, ...]) -> Box | None:

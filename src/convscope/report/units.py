@@ -48,7 +48,7 @@ class UnitPlate:
 
 def units_of(context: ReportContext) -> list[str]:
     """Return the addresses worth seeing: the class, and four channels: that it came from, or that answer most."""
-    if context.network.input_spec is None:
+    if not context.sees_pictures:
         return []
     channels = _channels_of_tree(context)
     if len(channels) < _CHANNELS:
@@ -68,7 +68,7 @@ def _channels_of_tree(context: ReportContext) -> list[str]:
 def unit_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is; which units, it tells only as they are made."""
     classes = len(context.classes[:1])
-    return _PARTS * (classes + _CHANNELS) if context.network.input_spec is not None else 0
+    return _PARTS * (classes + _CHANNELS) if context.sees_pictures else 0
 
 
 def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
