@@ -47,6 +47,15 @@ def test_a_notebook_that_is_there_stays(tmp_path: Path) -> None:
     assert Path(first["path"]).is_file()
 
 
+def test_an_installation_without_the_texts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lessons").mkdir()
+    monkeypatch.setattr("convscope.lessons.__file__", str(tmp_path / "lessons.py"))
+    result = CliRunner().invoke(main, ["lessons", str(tmp_path / "course")])
+    assert result.exit_code == 1
+    assert "the lessons' texts are not in this installation" in result.stderr
+    assert not (tmp_path / "course").exists()
+
+
 @pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
 @pytest.mark.parametrize(
     ("number", "classic", "names"),

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from convscope.errors import ConvscopeError
+
 _CELL = re.compile(r"^```\{code-cell\} python\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _HEADER = re.compile(r"\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 
@@ -17,10 +19,17 @@ def lessons() -> list[Path]:
 
     >>> [path.name for path in lessons()][0]
     '1-imagenet-features.md'
+
+    Raises ConvscopeError where an installation has lost them.
     """
     installed = Path(__file__).parent / "lessons"
     folder = installed if installed.is_dir() else Path(__file__).parents[2] / "docs" / "lessons"
-    return sorted(folder.glob("[0-9]-*.md"))
+    if not (texts := sorted(folder.glob("[0-9]-*.md"))):
+        raise ConvscopeError(
+            f"the lessons' texts are not in this installation ({folder} has none): install convscope again, from a "
+            "wheel or the whole repository"
+        )
+    return texts
 
 
 def title(lesson: Path) -> str:

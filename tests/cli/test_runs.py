@@ -82,6 +82,10 @@ def test_ctrl_c_ends_a_batch_and_keeps_the_frames(tmp_path: Path, capsys: pytest
         assert settings().interrupted and settings().told  # the command ends with status 130
     said = capsys.readouterr()
     assert begun == ["one.jpg"] and "--resume goes on" in said.err and '"losses"' in said.out
+    assert (
+        f"writing the film of 1 frame; Ctrl-C again ends at once, the frames stay in {film}.frames"
+        in said.err
+    )
     assert film.exists() and len(list(Path(f"{film}.frames").glob("*.png"))) == 1
     assert checkpoint_of(_Job().recipe, _Job().network).load() == {"index": torch.tensor(1)}
 

@@ -238,7 +238,13 @@ def write_frames(
 
     path = None
     if film is not None:
-        path = write_film(free(Path(film)), frames.paths(last), rate)
+        paths = frames.paths(last)
+        if settings().interrupted:  # who pressed Ctrl-C waits for a prompt
+            count = f"{len(paths)} frame{'s' * (len(paths) != 1)}"
+            note(
+                f"writing the film of {count}; Ctrl-C again ends at once, the frames stay in {frames.folder}"
+            )
+        path = write_film(free(Path(film)), paths, rate)
         if not quiet:
             click.echo(printable(path))
     if not keep:
