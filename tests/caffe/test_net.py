@@ -667,3 +667,15 @@ def test_what_scripts_reach_for_underneath(tmp_path):
     assert net._blob_names[-2:] == ["(automatic)"] * 2
     assert net._top_ids(len(net.layers) - 1) == [len(net._blobs) - 1] != net._top_ids(len(net.layers) - 2)
     assert caffe.pycaffe.Net is caffe.Net
+    assert dict(zip(net._blob_names[:-2], net._blob_loss_weights, strict=False)) == dict(
+        list(net.blob_loss_weights.items())[:-1]
+    )
+    assert net._blob_loss_weights[0] == 0
+    with pytest.raises(
+        AttributeError, match=r"Net has no 'backward_from_layer': .* `net.backward\(start=layer\)`"
+    ):
+        net.backward_from_layer("ip", 1)
+    with pytest.raises(AttributeError, match="Net has no 'bloobs'"):
+        _ = net.bloobs
+    with pytest.raises(AttributeError, match="no 'get_pydot_graph': to_dot gives the text"):
+        _ = caffe.draw.get_pydot_graph

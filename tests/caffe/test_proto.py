@@ -1,5 +1,6 @@
 """Messages with protobuf's manners."""
 
+import copy
 import logging
 
 import numpy as np
@@ -100,6 +101,43 @@ def test_text_as_deep_dreams_notebook_changes_it():
     text = text_format.MessageToString(net)
     assert "force_backward: true" in text
     assert text_format.Parse(text, caffe_pb2.NetParameter()) == net
+
+
+def test_enumerations_are_asked_as_googles_are():
+    for message, name in (
+        ("PoolingParameter", "PoolMethod"),
+        ("V1LayerParameter", "LayerType"),
+        ("SolverParameter", "SolverMode"),
+    ):
+        ours = getattr(getattr(caffe_pb2, message), name)
+        google = message_class(message).DESCRIPTOR.enum_types_by_name[name]
+        expected = {value.name: value.number for value in google.values}
+        assert dict(ours.items()) == expected
+        assert [ours.Name(number) for number in ours.values()] == [
+            google.values_by_number[number].name for number in ours.values()
+        ]
+        assert list(map(ours.Value, ours.keys())) == ours.values()
+    with pytest.raises(ValueError, match="PoolMethod has no value 'MIN': MAX, AVE"):
+        caffe_pb2.PoolingParameter.PoolMethod.Value("MIN")
+    with pytest.raises(ValueError, match="Phase has no value 2: 0, 1"):
+        caffe_pb2.Phase.Name(2)
+    assert not hasattr(caffe_pb2.NetState, "Phase")
+
+
+def test_copies_are_messages_as_the_first_one():
+    net = caffe_pb2.NetParameter(name="a")
+    net.layer.add(name="late", type="ReLU").top.append("x")
+    net.layer.add(name="early")
+    for other in (copy.deepcopy(net), copy.copy(net)):
+        other.layer[0].top[0] = "y"
+        assert net.layer[0].top == ["x"]
+        merged = caffe_pb2.NetParameter()
+        merged.MergeFrom(other)
+        merged.layer.MergeFrom(net.layer)
+        assert [layer.name for layer in merged.layer] == ["late", "early"] * 2
+        merged.layer.sort(key=lambda layer: layer.name)
+        merged.layer[0:1] = [net.layer[0]]
+        assert [layer.name for layer in merged.layer] == ["late", "early", "late", "late"]
 
 
 def test_mistakes():

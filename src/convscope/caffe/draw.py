@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 from convscope.caffe.net import Net
 from convscope.caffe.proto.message import ProtoMessage
@@ -109,6 +110,11 @@ def to_dot(
             edges.append(f"  {_quoted(node)} -> {_quoted(f'{blob}_blob')}{label};")
     lines += [f"  {_quoted(node)} [{settings}];" for node, settings in nodes.items()]
     return "\n".join([*lines, *edges, "}"]) + "\n"
+
+
+def __getattr__(name: str) -> Any:
+    hint = ": to_dot gives the text and draw_net the picture" if name == "get_pydot_graph" else ""
+    raise AttributeError(f"caffe.draw has no {name!r}{hint}")
 
 
 def _style(layer: Message) -> str:

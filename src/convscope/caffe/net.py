@@ -30,6 +30,10 @@ from convscope.formats.caffe.weights import read_weights
 Array = NDArray[Any]
 File = str | PathLike[str]
 Callback = Callable[[int], Any]
+_OF_FORKS = {  # the deep visualization toolbox's
+    "backward_from_layer": "clear the diffs, then `net.blobs[layer].diff[...] = diffs` and `net.backward(start=layer)`",
+    "deconv_from_layer": "open the files with convscope.open_network and look with convscope.deconvnet",
+}
 
 
 class Net(Interface2014):
@@ -272,6 +276,10 @@ class Net(Interface2014):
     def _call(self, when: str, index: int) -> None:
         for function in self._callbacks.get(when, ()):
             function(index)
+
+    def __getattr__(self, name: str) -> Any:
+        hint = f": {_OF_FORKS[name]}" if name in _OF_FORKS else ""
+        raise AttributeError(f"a Net has no {name!r}{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
         return (

@@ -44,6 +44,11 @@ class Structure:
             (layer.name, layer.blobs) for layer in self.layers if layer.blobs
         )
 
+    @property
+    def _blob_loss_weights(self) -> list[float]:
+        """What each blob counts in the loss, in the order of `_blobs`."""
+        return list(self.blob_loss_weights.values())
+
     def _add(self, definition: Message) -> None:
         """Set up one layer on its blobs, and shape its tops."""
         if definition.name in self._layer_names:

@@ -10,25 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from convscope.caffe.proto.enumeration import EnumType
 from convscope.caffe.proto.message import class_of
 from convscope.errors import did_you_mean
 from convscope.formats.caffe.schema import message_type
 
-TRAIN, TEST = 0, 1
-
-
-class Phase:
-    """The two phases by name, as protobuf's enumerations give them."""
-
-    @staticmethod
-    def Value(name: str) -> int:  # noqa: N802
-        """Return the number of a phase: 0 for TRAIN, 1 for TEST."""
-        return {"TRAIN": TRAIN, "TEST": TEST}[name]
-
-    @staticmethod
-    def Name(number: int) -> str:  # noqa: N802
-        """Return the name of a phase."""
-        return {TRAIN: "TRAIN", TEST: "TEST"}[number]
+_phase = message_type("NetState").fields["phase"].enumeration
+assert _phase  # Caffe's only enumeration that belongs to no message
+Phase = EnumType(_phase)
+TRAIN, TEST = Phase.Value("TRAIN"), Phase.Value("TEST")
 
 
 def __getattr__(name: str) -> Any:

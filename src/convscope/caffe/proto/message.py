@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.caffe.proto.enumeration import EnumType
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.schema import message_type
 from convscope.formats.caffe.text import write_text
@@ -146,6 +147,12 @@ class ProtoMessage:
         """Return the bytes of a binary file."""
         return bytes(write_binary(self.message))
 
+    def __copy__(self) -> ProtoMessage:
+        return wrap(self.message.copy())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ProtoMessage:
+        return wrap(self.message.copy())
+
     def __str__(self) -> str:
         return write_text(self.message)
 
@@ -175,12 +182,22 @@ class Repeated(MutableSequence[Any]):
         values = [_plain(value) for value in values]
         setattr(target, self._field.name, [*getattr(target, self._field.name), *values])
 
+    MergeFrom = extend
+
+    def sort(self, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
+        """Put the values in order."""
+        self[:] = sorted(self, key=key, reverse=reverse)
+
     def insert(self, index: int, value: Any) -> None:
         """Put a value before the index."""
         self._replace(lambda items: items.insert(index, _plain(value)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._replace(lambda items: items.__setitem__(index, _plain(value)))
+        self._replace(
+            lambda items: items.__setitem__(
+                index, [*map(_plain, value)] if isinstance(index, slice) else _plain(value)
+            )
+        )
 
     def __delitem__(self, index: Any) -> None:
         self._replace(lambda items: items.__delitem__(index))
@@ -223,14 +240,18 @@ _CLASSES: dict[str, type[ProtoMessage]] = {}
 
 
 def class_of(type_name: str) -> type[ProtoMessage]:
-    """Return the class of a message type; its enumerations' values are the class's attributes."""
+    """Return the class of a message type; its enumerations and their values are the class's attributes."""
     if type_name not in _CLASSES:
-        fields = message_type(type_name).fields.values()
-        values = {
-            name: number
-            for field in fields
-            if field.enumeration
-            for name, number in field.enumeration.numbers.items()
+        enumerations = [
+            field.enumeration for field in message_type(type_name).fields.values() if field.enumeration
+        ]
+        values: dict[str, Any] = {
+            name: number for enumeration in enumerations for name, number in enumeration.numbers.items()
+        }
+        values |= {  # Phase belongs to no message
+            enumeration.name.removeprefix(f"{type_name}."): EnumType(enumeration)
+            for enumeration in enumerations
+            if enumeration.name.startswith(f"{type_name}.")
         }
         _CLASSES[type_name] = type(
             type_name, (ProtoMessage,), {**values, "type_name": type_name, "__doc__": f"Caffe's {type_name}."}
