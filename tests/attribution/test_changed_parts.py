@@ -1,6 +1,6 @@
 """Only what a covered window reaches runs again: the same answers as of the whole network, whatever it is made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -8,10 +8,14 @@ import torch
 from torch import Tensor, nn
 
 import convscope
+from convscope.attribution import changed_parts
 from convscope.attribution.changed_parts import Axis, Box, ChangedParts
 from convscope.attribution.occlusion import windows
 from convscope.attribution.perturbation import covered_numbers, masked_numbers, outside
 from convscope.attribution.target import AttributionTarget, target_of
+from convscope.network.graph import Graph
+from convscope.network.parameters import Shape
+from convscope.network.receptive_field import ReceptiveField
 from planted import planted_network
 
 SIZE = (97, 83)
@@ -65,6 +69,23 @@ class Gated(Placed):
         return scores
 
 
+class Points(nn.Module):
+    """Many filters of one position, some with a border, one with a stride, before those that see more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(8)
+        points = [nn.Conv2d(4, 4, 1, padding=int(number % 9 == 0)) for number in range(30)]
+        self.first, last = nn.Conv2d(3, 4, 1, padding=2), nn.Conv2d(4, 4, 1)
+        seeing = [nn.Conv2d(4, 4, 1, 2, 1), *points[20:], nn.Conv2d(4, 4, 3, padding=1)]
+        self.layers = nn.Sequential(*points[:20], nn.Tanh(), *seeing, last, nn.Tanh())
+        self.scores = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.scores(self.layers(self.first(x)).mean((2, 3)))
+        return scores
+
+
 def both(target: AttributionTarget, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the parts that run again, and those of the whole network."""
     instead = torch.rand(target.input.shape, generator=torch.Generator().manual_seed(2))
@@ -73,7 +94,7 @@ def both(target: AttributionTarget, boxes: Sequence[Box]) -> tuple[np.ndarray, n
 
 
 @pytest.mark.parametrize(("window", "stride"), [(17, 16), (11, 11), (23, 17)])
-@pytest.mark.parametrize("make", [Branches, Placed, Gated])
+@pytest.mark.parametrize("make", [Branches, Placed, Gated, Points])
 def test_a_part_is_worth_what_the_whole_network_says(
     make: Callable[[], nn.Module], window: int, stride: int
 ) -> None:
@@ -84,7 +105,22 @@ def test_a_part_is_worth_what_the_whole_network_says(
         parts, whole = both(target, list(windows(SIZE, window, stride)))
         np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
     stages = ChangedParts(target_of(network, input, 2), input, list(windows(SIZE, 5, 5))).stages
-    assert len(stages) == {Branches: 5, Placed: 1, Gated: 0}[make]
+    assert len(stages) == {Branches: 5, Placed: 1, Gated: 0, Points: 2}[make]
+
+
+def test_what_spreads_nothing_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with each further layer from the picture on again: that made minutes of a small file."""
+    looked_at, real = [], changed_parts.receptive_fields
+
+    def counted(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[str, ReceptiveField | None]:
+        looked_at.extend(operation.name for operation in graph.operations)
+        return real(graph, shapes)
+
+    monkeypatch.setattr(changed_parts, "receptive_fields", counted)
+    network = convscope.open_network(Points().eval(), input_shape=(1, 3, *SIZE))
+    target = target_of(network, torch.rand(1, 3, *SIZE), 1)
+    assert len(ChangedParts(target, target.input, [((0, 6), (4, 10))]).stages) == 2
+    assert 34 == len(looked_at) == len(set(looked_at))  # nothing sees more behind them
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

@@ -25,7 +25,7 @@ from convscope.network.operations import kind_of
 from convscope.network.parameters import Shape
 from convscope.network.receptive_field import receptive_fields
 from convscope.network.shapes import infer_shapes
-from convscope.network.tail import operations_behind
+from convscope.network.tail import constant_values
 
 Span = tuple[int, int]
 Box = tuple[Span, ...]
@@ -178,17 +178,20 @@ def _stages(target: AttributionTarget) -> Iterator[Stage]:
         return
     before = next(iter(graph.inputs))
     shape: Shape = tuple(target.input.shape)
-    for after in main_line(network, target.layers):
-        if after in target.layers:
+    operations: list[Operation] = []  # from there on, as long as nothing spreads on this way
+    inside, spreads = {before}, False
+    for after, segment in _segments(target):
+        operations += segment
+        inside.update(value for operation in segment for value in operation.outputs)
+        if not all(_is_local(graph, one) and inside.issuperset(one.inputs) for one in segment):
             return
-        operations = operations_behind(graph, before, [after])
-        inside = {before, *(value for operation in operations for value in operation.outputs)}
-        if not all(_is_local(graph, one) and inside.issuperset(one.inputs) for one in operations):
-            return
+        spreads = spreads or any(_spreads(graph, one) for one in segment)
+        if not spreads:
+            continue
         part = Graph(
             graph.name,
             {before: shape},
-            operations,
+            tuple(operations),
             (after,),
             graph.parameters,
             channels_last=graph.channels_last,
@@ -200,10 +203,34 @@ def _stages(target: AttributionTarget) -> Iterator[Stage]:
         axes = _axes(part, shapes, before, after)
         if axes is None:
             return
-        if max(axis.size for axis in axes) == 1 and axes[0].stride == axes[1].stride == 1:
-            continue  # nothing spreads on this way: it is part of the next
         yield Stage(before, after, *axes, Runner(part, network.device))
         before, shape = after, shapes[after] or ()
+        operations, inside, spreads = [], {before}, False
+
+
+def _segments(target: AttributionTarget) -> Iterator[tuple[str, list[Operation]]]:
+    """Yield the values that every path goes through, before the targets, and the operations from each to the next."""
+    graph = target.network.graph
+    constants = constant_values(graph)  # which no line leads through
+    needed = [one for one in graph.needed_for(target.layers) if not constants.issuperset(one.outputs)]
+    places = {value: place for place, operation in enumerate(needed) for value in operation.outputs}
+    begin = 0
+    for after in main_line(target.network, target.layers):
+        if after in target.layers:
+            return
+        end = places[after] + 1
+        yield after, needed[begin:end]
+        begin = end
+
+
+def _spreads(graph: Graph, operation: Operation) -> bool:
+    """Whether a position of what an operation makes sees another than its own."""
+    window = kind_of(operation.kind).window
+    if window is None:
+        return False
+    weight = graph.parameters.shapes.get(operation.parameters.get("weight", ""), ())
+    size, stride, _ = window({**operation.attributes, "padding": 0}, weight)
+    return max(*size, *stride) > 1
 
 
 def _axes(
