@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,17 +22,24 @@ _NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it was: other bytes under its name would be another network's, and a shorter file kills who maps it."""
+    """A file as it was: other bytes under its name would be another network's, and a shorter file kills who maps it.
+
+    When it was written, `changed`, can be set, and archives give all that is in them one date: when the system last
+    touched it, and its number on the disk, cannot.
+    """
 
     path: Path
     size: int
     changed: int
+    touched: int
+    number: int
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> FileState:
         """Return how a file is now."""
         status = Path(path).stat()
-        return cls(Path(path), status.st_size, status.st_mtime_ns)
+        touched = 0 if sys.platform == "win32" else status.st_ctime_ns  # there it is when the file was made
+        return cls(Path(path), status.st_size, status.st_mtime_ns, touched, status.st_ino)
 
     @classmethod
     def found(cls, path: str | os.PathLike[str]) -> FileState | None:

@@ -1,5 +1,7 @@
 """A file is written over or cut short while its network is open: it keeps its weights, or an error names the file."""
 
+import os
+import sys
 from pathlib import Path
 
 import onnx
@@ -85,9 +87,24 @@ def test_keras_files_are_guarded_at_any_size(tmp_path: Path) -> None:
         list(network.parameters.values())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell when a file was last touched")
+def test_a_file_written_over_that_keeps_its_size_and_date_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what comes out of an archive has, where all files have one date."""
+    monkeypatch.setattr(opening, "COPIED_BYTES", 50)
+    monkeypatch.setattr(native, "COPIED_BYTES", 50)
+    file = own(tmp_path)
+    network, date, content = open_network(file), file.stat().st_mtime_ns, bytearray(file.read_bytes())
+    content[-100] ^= 0x40
+    file.write_bytes(content)
+    os.utime(file, ns=(date, date))
+    with pytest.raises(NetworkFileError, match=r"planted\.convscope has changed since"):
+        list(network.parameters.values())
+
+
 def test_opening_leaves_the_process_as_it_was(tmp_path: Path) -> None:
     """Random numbers, warnings' filters, the environment, limits and threads are the person's own."""
-    import os
     import warnings
 
     resource = pytest.importorskip("resource")

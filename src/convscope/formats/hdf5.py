@@ -99,11 +99,11 @@ def require_sound(file: Container) -> None:
     """
     try:
         path, start, size = file.place()
-        state = Path(path).stat()
+        state = FileState.of(path)
     except FileNotFoundError:
         raise NetworkFileError(f"{file} is no longer there.") from None
     require_regular(path)
-    if problem := _problem_in(file, (path, start, size, state.st_size, state.st_mtime_ns)):
+    if problem := _problem_in(file, (path, start, size, state)):
         raise NetworkFileError(f"{file} {problem}.")
 
 
