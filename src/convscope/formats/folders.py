@@ -15,12 +15,16 @@ _OF_TRANSFORMERS = (
     "transformers 4 writes PyTorch's of it (from_pretrained(FOLDER, {}=True), then save_pretrained)"
 )
 
+DISTRIBUTED = (
+    "a distributed checkpoint of PyTorch's: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
+    "FOLDER weights.pt makes one file of it: open that with its architecture"
+)
+
 # What lies in a folder, and what that says of it. The more certain first.
 _TOLD_BY: Sequence[tuple[str, str]] = (
     (
         "*.distcp",
-        "a distributed checkpoint of PyTorch's: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
-        "FOLDER weights.pt makes one file of it: open that with its architecture",
+        DISTRIBUTED,
     ),
     (
         "zero_to_fp32.py",

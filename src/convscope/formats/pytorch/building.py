@@ -37,6 +37,7 @@ from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
 
+_PLAIN = ("int", "float", "bool", "str")
 _QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
 
 
@@ -364,3 +365,20 @@ def input_names(module: nn.Module) -> list[str]:
     needed = [parameter.name for parameter in positional if parameter.default is inspect.Parameter.empty]
     # forward(*args), or every argument with a default: the first is what a picture goes to.
     return needed or [parameter.name for parameter in positional[:1]] or ["input"]
+
+
+def plain_arguments(module: nn.Module) -> dict[str, str]:
+    """Return what a forward() has to be given that is no tensor, with its type as the code says it."""
+    if isinstance(module, ExportedProgram):
+        return {}
+    if isinstance(module, ScriptProgram):
+        types = module.argument_types
+    elif isinstance(module, torch.jit.ScriptModule):
+        schema: Any = getattr(module.forward, "schema")  # noqa: B009
+        types = {argument.name: str(argument.type) for argument in schema.arguments}
+    else:
+        signature = inspect.signature(module.forward).parameters
+        types = {
+            name: getattr(one.annotation, "__name__", str(one.annotation)) for name, one in signature.items()
+        }
+    return {name: types[name] for name in input_names(module) if types.get(name) in _PLAIN}

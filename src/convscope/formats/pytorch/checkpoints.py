@@ -27,6 +27,7 @@ from convscope.formats.pytorch.unpickling import (
     read_pickle,
     weights_in,
 )
+from convscope.formats.pytorch.whole_modules import module_inside
 from convscope.formats.recognition import HEAD, PICKLE, identify
 from convscope.network.operations.checks import dimensions
 
@@ -37,7 +38,11 @@ _KEPT_UNDER = (
     *("state_dict_ema", "model_ema", "ema", "params_ema", "ema_state_dict", "state_dict", "model_state_dict"),
     *("model_state", "model", "net", "network", "module", "weights", "params", "generator", "student"),
 )
-_NEVER = ("optimizer", "optim", "scheduler", "lr_scheduler", "scaler")
+_NEVER = (
+    *("optimizer", "optimizers", "optimizer_states", "optim", "opt", "scheduler", "lr_scheduler"),
+    *("lr_schedulers", "scaler", "callbacks", "loops"),
+)
+_OPTIMIZERS = {"state", "param_groups"}  # what `optimizer.state_dict()` has
 # Modules that training puts around others; what is inside is `module` of them.
 _AROUND = frozenset(
     {"_orig_mod", "_fsdp_wrapped_module", "_fpw_module", "_checkpoint_wrapped_module", "module"}
@@ -97,7 +102,7 @@ def read_checkpoint(path: Path) -> CheckpointFile:
         _require_numbers(state, path)
     entries = tuple(_inside(content)) if "" not in states else ()
     modules = {key: module for key, _, module in candidates if isinstance(module, Placeholder)}
-    classes = {key: module.name[:_LONGEST_CLASS] for key, module in modules.items()}
+    classes = {key: module_inside(module).name[:_LONGEST_CLASS] for key, module in modules.items()}
     return CheckpointFile(
         path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries, classes, modules
     )
@@ -113,8 +118,13 @@ def _content(path: Path) -> Any:
 
 def _what_else(content: Any) -> str:
     """Say what a file without weights holds, and whose code it was made by."""
-    entries = {"it": content} if isinstance(content, Placeholder) else _inside(content)
-    if not isinstance(content, Mapping | Placeholder):
+    if isinstance(content, Placeholder):
+        name = content.name[:_LONGEST_CLASS]
+        return f"holds no weights but a {name}, and convscope runs no code from a file. {_SAVE_WEIGHTS}"
+    entries = _inside(content)
+    if entries.keys() >= _OPTIMIZERS:
+        return "holds what an optimizer remembers and no weights: the network's are in another file beside it"
+    if not isinstance(content, Mapping):
         count = sum(isinstance(item, Tensor) for item in entries.values())
         tensors = f" with {count} tensors" if count else ""
         return f"holds a {type(content).__name__}{tensors} and no named weights"
@@ -156,6 +166,8 @@ def _states(
     if isinstance(content, Tensor) or depth > _DEPTH or id(content) in seen:
         return
     seen.add(id(content))
+    if isinstance(content, Mapping) and content.keys() >= _OPTIMIZERS:
+        return
     if state := weights_in(content):
         yield key, state, content
         return

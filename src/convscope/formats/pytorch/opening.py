@@ -14,9 +14,10 @@ from torch import nn
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.files import user_path
+from convscope.formats.folders import DISTRIBUTED
 from convscope.formats.given_shapes import given_shapes
 from convscope.formats.network_parts import NetworkParts
-from convscope.formats.pytorch.building import argument_names, build_graph, input_names
+from convscope.formats.pytorch.building import argument_names, build_graph, input_names, plain_arguments
 from convscope.formats.pytorch.checkpoints import CheckpointFile, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
 from convscope.formats.pytorch.hub_folder import index_of, read_hub_folder, transformers_architecture
@@ -127,6 +128,8 @@ def open_checkpoint(request: Request) -> NetworkParts:
         raise NetworkFileError(
             f"{path} is one part of a network's weights: open {index}, which lists them all"
         )
+    if path.name == ".metadata" or path.suffix == ".distcp":
+        raise NetworkFileError(f"{path} is part of {DISTRIBUTED}")
     checkpoint = read_checkpoint(path)
     if request.architecture is None:
         if whole := _saved_whole(checkpoint):
@@ -198,6 +201,12 @@ def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
         shape = module.inputs
     if isinstance(shape, Mapping):
         return build_graph(module, given_shapes(shape, argument_names(module)), name)
+    if plain := plain_arguments(module):
+        first, kind = next(iter(plain.items()))
+        raise InputError(
+            f"{name}: its forward() takes {first!r} of type {kind}, which is no tensor: put the value it is to have "
+            "into a module around it, whose forward() takes tensors alone, and save or open that"
+        )
     if len(names) > 1:
         raise InputError(
             f"{name} takes {len(names)} inputs; give the shape of each: "

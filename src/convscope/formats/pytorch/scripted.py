@@ -93,7 +93,13 @@ class ScriptProgram(nn.Module):
     @property
     def argument_names(self) -> list[str]:
         """What `forward` takes."""
-        return [argument.arg for argument in self._script.source(self._kind, "forward").args.args[1:]]
+        return [*self.argument_types]
+
+    @property
+    def argument_types(self) -> dict[str, str]:
+        """What `forward` takes, with its types as the source says them."""
+        arguments = self._script.source(self._kind, "forward").args.args[1:]
+        return {one.arg: ast.unparse(one.annotation) if one.annotation else "Tensor" for one in arguments}
 
 
 def _program(script: _Script, thing: ScriptObject) -> ScriptProgram:

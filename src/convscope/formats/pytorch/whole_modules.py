@@ -48,6 +48,13 @@ def rebuilt(saved: Any) -> nn.Module | None:
         return None
 
 
+def module_inside(saved: Placeholder) -> Placeholder:
+    """Return the module that one runs in parallel; any other as it is."""
+    parts = saved.state.get("_modules") if isinstance(saved.state, dict) and saved.name in _AROUND else None
+    module = parts.get("module") if isinstance(parts, dict) else None
+    return module if isinstance(module, Placeholder) else saved
+
+
 class _Making:
     """Makes each module once, wherever it stands, and looks at so many settings at most."""
 
