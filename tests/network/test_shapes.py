@@ -39,6 +39,8 @@ WITH_EXAMPLES |= {"adjust_colors", "hsv_to_rgb", "rgb_to_hsv"}  # whose last axi
 # Those on codes, which need the ends of ranges as further inputs.
 WITH_EXAMPLES |= {"centered_codes", "clip_codes", "requantize", "products", "product_codes", "scaled_codes"}
 WITH_EXAMPLES |= {"add_codes", "add_bias_codes", "product_end", "sum_end", "joint_end"}
+# Those that are another kind but for their gradient, named here.
+OF_KINDS = {"rescaled": "relu", "rescaled_maximum": "max_pool", "averaged_gradients": "softmax"}
 RULED = {kind for kind, facts in KINDS.items() if facts.shape is not None}
 
 
@@ -46,6 +48,7 @@ RULED = {kind for kind, facts in KINDS.items() if facts.shape is not None}
 @given(data=st.data())
 def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
     kind = data.draw(st.sampled_from([*sorted(RULED - WITH_EXAMPLES), "relu", "identity"]))
+    of = OF_KINDS.get(kind)
     shape = tuple(data.draw(st.lists(sizes, min_size=2, max_size=4)))
     inputs, parameters, attributes = [shape], {}, {}
     if kind == "convolution":
@@ -58,7 +61,7 @@ def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
             "groups": groups,
         }
         attributes["dilation"] = data.draw(st.sampled_from([1, 2, (1, 2)]))
-    elif kind in ("max_pool", "average_pool"):
+    elif kind in ("max_pool", "average_pool") or of == "max_pool":
         attributes = {"kernel": data.draw(st.integers(1, 5)), "stride": data.draw(st.integers(1, 4))}
         attributes |= {
             "padding": data.draw(paddings),
@@ -75,11 +78,12 @@ def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
         channels = data.draw(st.sampled_from([shape[1], 3]))
         roles = ("mean", "variance") if kind == "batch_norm" else ("weight", "bias")
         parameters = dict.fromkeys(roles, (channels,))
-    elif kind == "softmax":
+    elif "softmax" in (kind, of):
         attributes = {"axis": data.draw(st.integers(-4, 4))}
     elif kind == "set_units":
         each = st.sampled_from([shape, (1, shape[1], *(1 for _ in shape[2:])), (1,) * len(shape), (3,)])
         parameters = {role: data.draw(each) for role in ("mask", "values")}
+    attributes |= {"of": of} if of else {}
     ruled = shape_by_rule(kind, inputs, parameters, attributes)
     if ruled is not None:
         assert ruled == by_running(kind, inputs, parameters, attributes)
@@ -93,3 +97,4 @@ def test_the_ordinary_needs_no_running() -> None:
     assert shape_by_rule("dense", [(1, 256, 6, 6)], {"weight": (4096, 9216)}, {}) == (1, 4096)
     assert shape_by_rule("relu", [(1, 4, 5, 6)], {}, {}) == (1, 4, 5, 6)
     assert shape_by_rule("relu", [(1, 4), (1, 4)], {}, {}) is None
+    assert shape_by_rule("rescaled", [(2, 4, 5, 6)], {}, {"of": "relu"}) == (2, 4, 5, 6)

@@ -20,7 +20,7 @@ from convscope.network.axes import shape_channels_first, shape_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS, kind_of
 from convscope.network.operations.checks import dimensions
-from convscope.network.operations.shape_rules import same_shape
+from convscope.network.operations.shape_rules import shape_rule
 from convscope.network.parameters import Shape
 from convscope.network.without_compiler import without_compiler
 
@@ -55,8 +55,7 @@ def shape_by_rule(
     kind: str, inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """Return the shape of an operation's only output by its kind's rule; None where no rule is sure of it."""
-    facts = kind_of(kind)
-    rule = facts.shape or (same_shape if facts.pointwise else None)
+    rule = shape_rule(kind)
     return rule(inputs, parameters, attributes) if rule and all(map(all, inputs)) else None
 
 

@@ -16,6 +16,7 @@ from numpy.polynomial import legendre
 from torch import Tensor
 
 from convscope.network.operations.registry import OPERATIONS, operation
+from convscope.network.operations.shape_rules import shape_as_of
 
 # On -1 to 1: where gradients are averaged between baseline and picture, and how much each counts.
 _PLACES, _SHARES = legendre.leggauss(8)
@@ -24,14 +25,14 @@ _NEAR = 1e-6  # of two numbers: nearer to each other, rounding would be most of 
 _Function = Callable[[Tensor], Any]
 
 
-@operation
+@operation(shape=shape_as_of)
 def rescaled(input: Tensor, *, of: str, **keywords: Any) -> Tensor:
     """Return what the operation named `of` does; backward, each number's slope is output by input difference."""
     output: Tensor = _Rescaled.apply(input, partial(OPERATIONS[of], **keywords))  # type: ignore[no-untyped-call]
     return output
 
 
-@operation
+@operation(shape=shape_as_of)
 def rescaled_maximum(input: Tensor, *, of: str, **keywords: Any) -> Tensor:
     """Return what a pooling by maxima named `of` does; backward, the difference goes to the places of both maxima.
 
@@ -42,7 +43,7 @@ def rescaled_maximum(input: Tensor, *, of: str, **keywords: Any) -> Tensor:
     return output
 
 
-@operation
+@operation(shape=shape_as_of)
 def averaged_gradients(
     *inputs: Tensor, of: str, of_pictures: tuple[bool, ...] = (), **keywords: Any
 ) -> Tensor:

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from convscope.network.operations.checks import margins
-from convscope.network.operations.registry import Shape, ShapeRule
+from convscope.network.operations.registry import Shape, ShapeRule, kind_of
 
 
 def same_shape(
@@ -20,6 +20,20 @@ def same_shape(
 ) -> Shape | None:
     """What changes each number by itself."""
     return inputs[0] if len(inputs) == 1 else None
+
+
+def shape_rule(kind: str) -> ShapeRule | None:
+    """Return the rule of a kind of operation, None where there is none."""
+    facts = kind_of(kind)
+    return facts.shape or (same_shape if facts.pointwise else None)
+
+
+def shape_as_of(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """What differs from the kind named `of` only in its gradient."""
+    rule = shape_rule(attributes["of"])
+    return rule(inputs, parameters, attributes) if rule else None
 
 
 def single_number_shape(
