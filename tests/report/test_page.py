@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.report import SECTIONS, Report, ReportOptions, make_report
+from convscope.report import QUICK, SECTIONS, Report, ReportOptions, make_report
 from convscope.report import page as page_module
 from convscope.report.context import ReportContext
 from convscope.rerunning import rerun
@@ -338,18 +339,42 @@ def test_a_report_is_saved_and_shows_itself(tmp_path: Path) -> None:
 
 
 def test_why_there_is_no_evidence_is_told_once() -> None:
-    class Segments(nn.Module):
+    class Paints(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv, self.out = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 1)
+            self.conv, self.out = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 1)
 
         def forward(self, x: Tensor) -> Tensor:
-            found: Tensor = self.out(self.conv(x).relu())
+            found: Tensor = self.out(self.conv(x).relu()).sigmoid()
             return found
 
-    network = open_network(Segments().eval(), input_shape=(1, 3, 24, 24))
+    network = open_network(Paints().eval(), input_shape=(1, 3, 24, 24))
     page = make_report(network, edge_picture(), ReportOptions(sections=("evidence",)), progress=False)
     assert page.count("is no classifier; its outputs are") == 1
+
+
+EXPLAINED = {
+    "a map of classes": (nn.Conv2d(4, 6, 1), nn.Upsample(scale_factor=2.0)),
+    "an embedding": (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 24), nn.LayerNorm(24)),
+}
+
+
+@pytest.mark.parametrize("kind", EXPLAINED)
+def test_without_classes_the_evidence_is_for_the_largest_or_the_strongest(kind: str) -> None:
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), *EXPLAINED[kind]).eval()
+    network = open_network(module, input_shape=(1, 3, 24, 24))
+    with torch.no_grad():
+        answered = module(network.preprocess(edge_picture()))[0]
+    flat = answered.abs() if answered.dim() == 1 else answered.argmax(0).flatten().bincount(minlength=6)
+    target = f"{len(module) - 1}:{int(flat.argmax())}"
+    page = report_of(network, edge_picture(), sections=QUICK)
+    assert f"Which parts of the picture {target} rests on" in page
+    assert f"convscope.grad_cam(network, picture, &#39;{target}&#39;, bare=True)" in page
+    shown = page[page.index('id="evidence"') :].split("<picture>")[1]
+    encoded = str(re.findall(r'src="data:image/webp;base64,([^"]*)', shown)[0])
+    expected = convscope.grad_cam(network, edge_picture(), target, bare=True).array
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded)))), expected)
 
 
 class _TwoHeads(nn.Module):

@@ -181,6 +181,8 @@ def _chosen(maps: NDArray[Any], channels: int | Sequence[int] | None, order: str
 
 
 def _which(shown: int, count: int, order: str, listed: bool) -> str:
+    if shown == count == 1:
+        return "The only channel"
     if order == "strongest":
         if shown == count:
             return f"All {count:,} channels, strongest first,"
@@ -189,9 +191,7 @@ def _which(shown: int, count: int, order: str, listed: bool) -> str:
         return f"{what}{of}, strongest first,"
     if listed:
         return f"{shown:,} of the {count:,} channels"
-    if shown == count:
-        return f"All {count:,} channels" if count > 1 else "The only channel"
-    return f"The first {shown:,} of {count:,} channels"
+    return f"All {count:,} channels" if shown == count else f"The first {shown:,} of {count:,} channels"
 
 
 def _one(

@@ -12,11 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from convscope.attribution.relevance_tree import RelevanceTree, relevance_tree
 from convscope.errors import ConvscopeError, InputError, require_one_of
+from convscope.looking.answers import answer
 from convscope.looking.classify import Prediction, classify
+from convscope.looking.segmentation import class_shares
+from convscope.looking.showing import telling_output
 from convscope.looking.stages import Stage, all_stages, all_vectors, stages, token_stage, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
@@ -142,10 +146,29 @@ class ReportContext:
         return [*self.maps, *self.vectors, *([self.network.class_output] if self.classifies else [])]
 
     @cached_property
+    def target(self) -> str | None:
+        """What evidence is shown for where the network has no classes: the largest in its map, its strongest number.
+
+        None is the most probable class; so it is where neither is there, and the evidence says why it cannot be.
+        """
+        network, picture = self.network, self.picture
+        if self.classifies or not network.outputs:
+            return None
+        output = telling_output(network)
+        if output.role == "class map":
+            shares = class_shares(network, picture, output.value)
+            things = [one for one in shares if one.label.lower() != "background"]
+            return (things or shares)[0].address
+        if output.role != "vector":
+            return None
+        numbers = np.abs(answer(network, picture, output.value).reshape(-1))
+        return f"{output.value}:{int(numbers.argmax())}" if len(numbers) > 1 else None
+
+    @cached_property
     def tree(self) -> RelevanceTree | ConvscopeError:
         """What the answer came from, or why that cannot be told."""
         try:
-            return relevance_tree(self.network, self.picture, bare=True, **TREE)
+            return relevance_tree(self.network, self.picture, self.target, bare=True, **TREE)
         except ConvscopeError as error:
             return error
 

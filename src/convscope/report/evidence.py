@@ -53,7 +53,7 @@ def _figures(context: ReportContext) -> Iterator[tuple[int, Callable[[], TitledF
     network, picture = context.network, context.picture
     for name in _methods(context):
         options, method = _options(context, name), METHODS[name]
-        map = partial(method.function, network, picture, bare=True, **options)
+        map = partial(method.function, network, picture, context.target, bare=True, **options)
         words = method.sentence
         if not context.sees_pictures:
             words = words.replace("a black picture", "zeros").replace("the picture", f"the {context.kind}")
@@ -79,7 +79,8 @@ def _figure(
     context: ReportContext, name: str, words: str, make: Callable[[], Any], options: Mapping[str, Any]
 ) -> TitledFigure:
     chosen = {"one_scale": True} if name == "compare_targets" else {"method": name.replace("_", "-")}
-    command = context.command("evidence", **chosen, bare=True, **options)
+    named = [] if context.target is None else [context.target]
+    command = context.command("evidence", *named, **chosen, bare=True, **options)
     try:  # the caption measures what the map is worth, as late as it is asked for
         return TitledFigure(_title(name), words, embed_one(make(), command=command))
     except ConvscopeError as error:

@@ -118,7 +118,8 @@ def _layer_figure(context: ReportContext, name: str, count: Counter) -> LayerFig
     make = _in_theme(activations, context.network, context.picture, name, **options)
     figure, dark = embed(make, address=name, command=context.command("activations", name, **options))
     count()
-    shape = f"{channels:,} channels of {' × '.join(map(str, size))}{' positions' * (len(size) == 1)}"
+    sides = f"{' × '.join(map(str, size))}{' positions' * (len(size) == 1)}"
+    shape = f"{channels:,} channel{'s' * (channels > 1)} of {sides}"
     if len(size) > 1:
         return LayerFigure(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
     strongest = int(np.abs(maps).mean(1).argmax())
@@ -141,8 +142,12 @@ def _tile_size(longer: int) -> int:
 
 
 def plots(context: ReportContext, count: Counter) -> Iterator[Embedded]:
-    """Yield the values of layers with one number a channel; those that a layer before has, only once."""
-    plotted = list[Any]()
+    """Yield the values of layers with one number a channel; those that a layer before has, only once.
+
+    The probabilities, reshaped say, stand in a section of their own.
+    """
+    answered = [context.network.class_output] if context.classifies else []
+    plotted = [answer(context.network, context.picture, name).ravel() for name in answered]
     for name in context.vectors:
         numbers = answer(context.network, context.picture, name).ravel()
         if not any(_alike(numbers, before) for before in plotted):

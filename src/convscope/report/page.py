@@ -148,6 +148,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "headings": HEADINGS,
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
         "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
+        "explained": context.target if content.evidence else None,
         "everything": context.options.everything,
         "command": (command := context.report_command()),
         "from_shell": command.startswith("convscope "),
