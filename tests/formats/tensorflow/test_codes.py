@@ -265,3 +265,25 @@ def test_ranges_that_are_equal_and_types_with_a_sign(tmp_path: Path) -> None:
     assert found[2] == [0.0, 63, 64, 65, 127, 191, 192, 255]
     assert found[3] == [0.0] * 8
     assert found[4] == [(code + 64) * (code - 64) for code in (0, 63, 64, 65, 127, 191, 192, 255)]
+
+
+# The upper end of the range that sums are to have, its lower one being half as far, and their codes.
+NARROWED = [
+    (2.0, [0, 0, 86, 86, 255, 255]),
+    (0.2, [0, 0, 92, 92, 255, 255]),
+    (0.02, [255, 0, 152, 152, 255, 255]),
+    (0.002, [0, 255, 255, 255, 0, 0]),
+]
+
+
+@pytest.mark.parametrize(("most", "expected"), NARROWED)
+def test_far_narrower_ranges_overflow_as_tensorflows_whole_numbers_do(most, expected, tmp_path: Path) -> None:
+    """The codes are those of TensorFlow 2.21, whose products have 64 bits and come around."""
+    g = GraphWriter()
+    ends = (("low", -1310720.0), ("high", 1310720.0), ("least", -most / 2), ("most", most))
+    reads = [g.const(name, np.float32(end)) for name, end in ends]
+    x = g.placeholder(shape=(1, 1, 6, 1))
+    g.node("Requantize", "codes", x, *reads, T=None, Tinput="DT_QINT32", out_type="DT_QUINT8")
+    network = convscope.open_network(g.save(tmp_path / "narrow.pb"))
+    sums = torch.tensor([-11437.0, -4844, 13, 13, 3367, 14816]).reshape(1, 1, 6, 1)
+    assert network.activations(sums, "codes")["codes"].reshape(-1).tolist() == expected

@@ -207,6 +207,17 @@ def test_numbers_become_tensorflows_codes(kind, mode, rounding, codes, ends, tmp
     np.testing.assert_allclose([low.item(), high.item()], ends, rtol=1e-6)
 
 
+def test_what_lies_next_to_a_half_without_a_sign_is_rounded_up(tmp_path: Path) -> None:
+    """TensorFlow 2.21 adds 0.5 in single precision and cuts off: of 0.49999997 it makes code 1."""
+    g = GraphWriter()
+    numbers = np.float32([-0.99607843, -0.5, 0.25, 0.99607843, -0.3])
+    given = g.placeholder(shape=(1, 1, 5, 1))
+    g.node("QuantizeV2", "codes", given, *limits(g, -1.0, 1.0), T="DT_QUINT8", mode="MIN_COMBINED")
+    network = convscope.open_network(g.save(tmp_path / "half.pb"))
+    found = network.activations(torch.tensor(numbers).reshape(1, 1, 5, 1), "codes:0")["codes:0"]
+    assert found.reshape(-1).tolist() == [1, 64, 159, 255, 89]
+
+
 @pytest.mark.parametrize("mode", ["MIN_COMBINED", "SCALED"])
 def test_the_upper_end_of_32_bits_comes_out_as_the_lowest_code(mode, tmp_path: Path) -> None:
     """It is 2**31 in single precision, one more than there are codes."""

@@ -92,7 +92,10 @@ def _sums_to_codes(input: Tensor, ends: tuple[Tensor, Tensor], new_ends: tuple[T
     begin = torch.where(flat, flat.double(), half_away(_FRACTION * (least.double() * 255.0) / wanted))
     moved = middle - begin + _FRACTION / 2
     places = input.double() * factor / 2.0**SUM_BITS
-    rounded = straight_through(places, torch.floor) + moved
+    whole = (
+        input.detach().long() * factor.long()
+    ) >> SUM_BITS  # of 64 bits, which a far narrower range overflows
+    rounded = places + (whole - places).detach() + moved
     return straight_through(rounded / _FRACTION, torch.floor).clamp(0, 255).to(input)
 
 

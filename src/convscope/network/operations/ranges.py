@@ -7,6 +7,7 @@ gradient is taken as if there were none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -65,7 +66,7 @@ def quantize_range(
         places = (inside - a) * quotient(last - first, b - a) - offset
     else:
         places = inside * _along(scale, input, axis)
-    codes = straight_through(places, torch.round if to_even else half_away)
+    codes = straight_through(places, _rounding(mode, signed, to_even))
     lowest, highest = code_limits(bits, signed)
     if (
         bits == SUM_BITS
@@ -141,6 +142,13 @@ def round_by_largest(input: Tensor, *, axis: int = -1, steps: int = 127) -> Tens
 def _flushed(ends: Tensor) -> Tensor:
     """TensorFlow takes numbers with fewer bits than usual, as 1 over the largest one, for 0."""
     return torch.where(ends.abs() < torch.finfo(ends.dtype).tiny, torch.zeros_like(ends), ends)
+
+
+def _rounding(mode: Mode, signed: bool, to_even: bool) -> Callable[[Tensor], Tensor]:
+    """TensorFlow adds a half and cuts off where there is no sign: what is next to a half is one in single precision."""
+    if mode == "MIN_COMBINED" and not signed:
+        return _half_up
+    return torch.round if to_even else half_away
 
 
 def _half_up(values: Tensor) -> Tensor:
