@@ -57,7 +57,7 @@ def _multiply_adds(
         return prod(made) * read[-1]
     if facts.part == "pooling" and facts.window and len(read) == 4:
         sides = (shape_channels_first(read) if operation.channels_last else read)[2:]
-        kernel, _, _ = facts.window(operation.attributes, ())
+        kernel, _, _ = facts.window({**operation.attributes, "padding": 0}, ())  # it may be "same" here
         covered = (min(int(size), side) for size, side in zip(kernel, sides, strict=True))
         return _POOLED * prod(made) * prod(covered)
     return 0
