@@ -116,11 +116,58 @@ def test_taps_of_deformable_convolution_end_before_the_first_position_and_reach_
 def test_a_sequence_goes_on_after_its_first_time() -> None:
     layer = 'layer { name: "o" type: "ContinuationIndicator" bottom: "data" top: "o" continuation_indicator_param { time_step: 3 axis: 1 } }'
     assert answer(layer, random((5, 2, 3))).tolist() == [[0, 0], [1, 1], [1, 1]]
+    stated = (
+        'layer { name: "o" type: "ContinuationIndicator" top: "o" continuation_indicator_param { time_step: 3 batch_size: 2 } } '
+        'layer { name: "p" type: "Eltwise" bottom: "data" bottom: "o" top: "p" eltwise_param { operation: PROD } }'
+    )
+    x = random((3, 2))
+    found = built(inputs(data=(3, 2)) + stated).activations({"data": x}, ["o", "p"])
+    assert found["o"].tolist() == [[0, 0], [1, 1], [1, 1]]
+    np.testing.assert_array_equal(found["p"], x * torch.tensor([[0.0], [1.0], [1.0]]))
+
+
+@pytest.mark.parametrize("size", [(7, 5), (3, 11), (2, 2)])
+def test_a_map_as_large_as_another_has_its_corners_on_corners(size: tuple[int, int]) -> None:
+    x = random((2, 3, 4, 3))
+    layer = 'layer { name: "o" type: "BilinearInterpolation" bottom: "data" bottom: "other" top: "o" }'
+    found = answer(layer, x, other=random((2, 1, *size)))
+    expected = np.zeros((2, 3, *size))
+    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (0, 1), (0, 1)))  # what is read behind the end weighs nothing
+    for h, w in np.ndindex(*size):
+        y, x_at = h * 3 / (size[0] - 1), w * 2 / (size[1] - 1)
+        top, left = int(y), int(x_at)
+        above = padded[:, :, top, left] * (left + 1 - x_at) + padded[:, :, top, left + 1] * (x_at - left)
+        below = padded[:, :, top + 1, left] * (left + 1 - x_at) + padded[:, :, top + 1, left + 1] * (
+            x_at - left
+        )
+        expected[:, :, h, w] = (top + 1 - y) * above + (y - top) * below
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        ('"BilinearInterpolation" bottom: "data"', "its bottoms are what is resized and"),
+        ('"BReLU" bottom: "data" brelu_param { minval: 0 }', "minval and maxval must both be given"),
+        (
+            '"ContinuationIndicator" bottom: "data" continuation_indicator_param { time_step: 3 batch_size: 2 }',
+            "either a bottom or a batch_size",
+        ),
+    ],
+)
+def test_what_is_not_complete_cuts_the_network(layer: str, words: str) -> None:
+    network = built(
+        inputs(data=(1, 3, 4, 5))
+        + 'layer { name: "a" type: "AbsVal" bottom: "data" top: "a" }'
+        + f'layer {{ name: "o" type: {layer} top: "o" }}'
+    )
+    assert words in network.graph.cut["o"].reason
 
 
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
+        ('"BReLU" brelu_param { minval: -.25 maxval: .5 }', lambda x: x.where(x > -0.25, torch.tensor(-0.25)).where(x < 0.5, torch.tensor(0.5))),
         ('"UpsampleDarknet" upsample_darknet_param { stride: 3 }', lambda x: x.repeat_interleave(3, 2).repeat_interleave(3, 3)),
         ('"DepthToSpace" depth_to_space_param { block_size: 2 data_format: "CRD" }', lambda x: F.pixel_shuffle(x, 2)),
         ('"Reshape" reshape_param { pixelshuffler: 2 }', lambda x: F.pixel_shuffle(x, 2)),

@@ -20,11 +20,14 @@ from convscope.network.operations.steps import stacked, steps_of
 
 
 @operation(from_shapes=True)
-def continues_of(input: Tensor, *, times: int, axis: int = 0) -> Tensor:
-    """Return (time, batch) for as many sequences as `axis` is long: 0 at the first time, else 1."""
-    if not -input.dim() <= axis < input.dim():
-        raise InputError(f"there is no axis {axis} in {dimensions(input.shape)}")
-    goes_on = input.new_ones(times, input.shape[axis])
+def continues_of(
+    input: Tensor | None = None, *, times: int, axis: int = 0, ones: Tensor | None = None
+) -> Tensor:
+    """Return (time, batch): 0 at the first time, else 1, for as many sequences as `axis` is long, or as `ones` has."""
+    source, axis = (input, axis) if ones is None else (ones, 1)
+    if source is None or not -source.dim() <= axis < source.dim():
+        raise InputError(f"there is no axis {axis} in {dimensions(() if source is None else source.shape)}")
+    goes_on = source.new_ones(times, source.shape[axis])
     goes_on[0] = 0
     return goes_on
 

@@ -104,6 +104,14 @@ def _normalize(layer: Message) -> OperationPlan:
     )
 
 
+@register_layer("BilinearInterpolation")
+def _bilinear_interpolation(layer: Message) -> OperationPlan:
+    """Tensmeyer's: as large as its second bottom, corners on corners."""
+    if len(layer.bottom) != 2:
+        raise incomplete(layer, "its bottoms are what is resized and what is as large as that becomes")
+    return OperationPlan("resize_corners")
+
+
 @register_layer("Interp")
 def _interp(layer: Message) -> OperationPlan:
     settings = layer.interp_param
@@ -208,11 +216,20 @@ def _lstm(layer: Message) -> OperationPlan:
 
 @register_layer("ContinuationIndicator")
 def _continuation_indicator(layer: Message) -> OperationPlan:
-    """jolibrain's: for each time and sequence whether it goes on; all begin at the first."""
+    """For each time and sequence whether it goes on; all begin at the first: jolibrain's, and video-caffe's.
+
+    jolibrain's has as many sequences as an axis of what it reads is long, video-caffe's states their number.
+    """
     settings = layer.continuation_indicator_param
-    if not settings.time_step:
+    times, sequences = settings.time_step, settings.batch_size
+    if not times:
         raise incomplete(layer, "time_step must be at least 1")
-    return OperationPlan("continues_of", attributes={"times": settings.time_step, "axis": settings.axis})
+    if bool(layer.bottom) == bool(sequences):  # a fork of video-caffe reads flags
+        raise incomplete(layer, "it has either a bottom or a batch_size")
+    if layer.bottom:
+        return OperationPlan("continues_of", attributes={"times": times, "axis": settings.axis})
+    ones = LearnedBlob(Message("FillerParameter", **ONES), lambda inputs: (times, sequences), stored=False)
+    return OperationPlan("continues_of", parameters={"ones": ones}, attributes={"times": times})
 
 
 @register_layer("Reverse")
