@@ -14,7 +14,7 @@ from convscope.network.parameters import Shape
 
 BYTES_PER_NUMBER = 4
 _SHORTAGE = ("can't allocate memory", "out of memory", "not enough memory", "size calculation overflowed")
-_LARGE = 2**26  # numbers, 268 MB: what any network may make of its input
+_LARGE = 2**25  # numbers, 134 MB: what any network may make of its input
 _TIMES_GIVEN = 1000  # larger values are at most so many times its input and its parameters
 
 
