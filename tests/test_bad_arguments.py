@@ -36,6 +36,8 @@ BAD: dict[str, Any] = {
     "an array of one number": np.array(5),
     "a small number of NumPy's": np.uint8(3),
     "a name too long": "x" * 300,
+    "a number without an end": 10**30,
+    "no end": float("inf"),
 }
 QUICK = {"steps": 2, "size": 12, "samples": 2, "methods": ["saliency"], "iterations": 1, "trials": 2}
 LONG = {
@@ -185,6 +187,22 @@ def test_the_argument_is_named() -> None:
         convscope.examples(network, "conv1", "x" * 300)
     with pytest.raises(ConvscopeError, match=r"percentile is between 50 and 100, not 1e\+300"):
         convscope.compare_methods(network, edge_picture(), ["scores:0"], percentile=1e300)
+    for function, endless in (
+        (convscope.rise, {"samples": 10**30}),
+        (convscope.smoothgrad, {"samples": float("inf")}),
+        (convscope.integrated_gradients, {"max_steps": 10**30}),
+        (convscope.sanity_check, {"maps": 10**30}),
+    ):
+        with pytest.raises(
+            ConvscopeError, match=r"(samples|max_steps|maps) is .*, not a whole number of at most 1,000,000$"
+        ):
+            function(network, edge_picture(), "scores:0", **endless)  # type: ignore[operator]
+    for function, address in (
+        (convscope.feature_visualization, "conv1:0"),
+        (convscope.feature_sheet, "conv1"),
+    ):
+        with pytest.raises(ConvscopeError, match=r"steps is 1e\+30, not"):
+            function(network, address, steps=10**30)  # type: ignore[operator]
     half = torch.rand(1, 3, 32, 32).bfloat16()
     whole, small = convscope.activations(network, half.float(), "conv1"), np.uint8(200)
     assert np.array_equal(convscope.activations(network, half, "conv1").array, whole.array)

@@ -1,7 +1,7 @@
 """What a public function says of an argument of the wrong kind, in place of an exception from deep inside.
 
-Nothing is checked before: whatever works, works. Where Python, torch or numpy give up, the arguments are held against
-what the function says of them, and the one that does not fit is named.
+Nothing but how often something is done is checked before: whatever works, works. Where Python, torch or numpy give up,
+the arguments are held against what the function says of them, and the one that does not fit is named.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar, Union
 from convscope.address import Address
 from convscope.errors import ConvscopeError, InputError, did_you_mean
 from convscope.ordinary_torch import ordinary_torch
+from convscope.times import require_an_end
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _BARE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
@@ -87,10 +88,17 @@ def arguments_in_words(function: _Function) -> _Function:
     def explained(*positional: Any, **keywords: Any) -> Any:
         positional = tuple(map(_plain, positional))
         keywords = {name: _plain(value) for name, value in keywords.items()}
+        for name, value in (*zip(_names(function), positional, strict=False), *keywords.items()):
+            require_an_end(name, value, function.__name__)
         with explaining(function, positional, keywords), ordinary_torch():
             return function(*positional, **keywords)
 
     return explained  # type: ignore[return-value]
+
+
+@functools.cache
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def _plain(value: Any) -> Any:
@@ -233,7 +241,11 @@ def fits(value: Any, expected: Any) -> bool:
         return any(type(value) is type(one) and value == one for one in inner)
     if origin is not None and isinstance(origin, type):
         return (
-            isinstance(value, origin) and not isinstance(value, str | bytes) and _holds(value, origin, inner)
+            isinstance(value, origin)
+            and not isinstance(value, str | bytes)
+            and getattr(value, "shape", None)
+            != ()  # NumPy's arrays of one number say that they can be gone through
+            and _holds(value, origin, inner)
         )
     if expected is bool or expected is str:
         return isinstance(value, expected)

@@ -16,6 +16,7 @@ from convscope.errors import InputError
 from convscope.jobs import last_step
 from convscope.pictures.resizing import resized
 from convscope.presentation.animation import Frame, Frames
+from convscope.times import MOST
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def film_frames(
 
 def frame_count(seconds: float, rate: float) -> int:
     """Return how many frames a film has; at least one."""
+    if not seconds * rate <= MOST:
+        raise InputError(f"{seconds:g} seconds at {rate:g} a second are more than {MOST:,} frames")
     return max(1, round(seconds * rate))
 
 

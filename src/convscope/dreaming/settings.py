@@ -13,6 +13,7 @@ from convscope.network.engine.differentiable import Precision
 from convscope.optimization.gradient_edits import GradientEdit, Normalized
 from convscope.optimization.octaves import Octaves, require_whole
 from convscope.optimization.settings import Edit
+from convscope.times import require_an_end
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class DreamSettings:
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("jitter", 0), ("zoom", 0)):
             require_whole(name, getattr(self, name), least)
+        require_an_end("steps", self.steps)
         if not (isinstance(self.rate, SupportsFloat) and math.isfinite(self.rate)):
             raise InputError(
                 f"rate is a number, not {self.rate!r}: use one between 0 and the range of the values"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convscope.network.engine.differentiable import Precision
 from convscope.optimization.optimizers import Adam, Optimizer
+from convscope.times import require_an_end
 
 Size: TypeAlias = tuple[int, int]
 Parameters: TypeAlias = tuple[Tensor, ...]
@@ -80,6 +81,9 @@ class Settings:
     keep: Literal["best", "last"] = "best"
     precision: Precision = "float32"
     display: Display | None = None
+
+    def __post_init__(self) -> None:
+        require_an_end("steps", self.steps)
 
     def rate_at(self, step: int) -> float:
         """Return the rate of a step, counted from 1.

@@ -16,6 +16,7 @@ from convscope.optimization.optimizers import Adam, Optimizer
 from convscope.optimization.settings import Penalty, Schedule
 from convscope.pictures.resizing import Size
 from convscope.styling.losses import ContentLoss, GramLoss, StyleLoss, mean_square
+from convscope.times import require_an_end
 
 StyleStart = Literal["content", "noise", "style", "gray"]
 Pooling = Literal["as it is", "average"]
@@ -114,6 +115,7 @@ class StyleSettings:
             count = getattr(self, name)
             if not (count is None or _is_count(count)):
                 raise InputError(f"{name} is a whole number above 0, not {count!r}")
+            require_an_end(name, count)
         for name in ("rate", "style_scale"):
             number = getattr(self, name)
             if not (callable(number) or _is_number(number, above=0)):
