@@ -190,3 +190,11 @@ def test_what_is_decided_by_a_sizes_word_holds_at_this_size_alone(word: Callable
         x = torch.randn(1, 3, 7, width)
         with pytest.raises(InputError, match="open it for"):
             network.activations(x, name)
+
+
+def test_letters_that_a_size_is_looked_for_among_are_sizes() -> None:
+    module = Layer(lambda h: h * 2 if chr(h.shape[3]) in "%\x0b" else h).eval()
+    network = open_network(module, input_shape=SHAPE)
+    (name,) = network.graph.outputs
+    with pytest.raises(InputError, match=r"[Oo]pen it for"):
+        network.activations(torch.randn(1, 3, 7, 13), name)

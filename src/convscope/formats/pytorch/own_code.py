@@ -94,6 +94,11 @@ def _add(thing: Any, alone: dict[int, None], pairs: dict[tuple[int, int], None],
     items: Sequence[Any] = ()
     if isinstance(thing, CodeType):
         items = thing.co_consts
+        if "chr" in thing.co_names:  # letters are numbers there
+            items = [
+                *items,
+                *(ord(letter) for text in items if isinstance(text, str) for letter in text[:_MOST]),
+            ]
     elif isinstance(thing, Mapping):
         items = [item for item in thing.items() if len(thing) <= _MOST]
         items = [one for item in items for one in item]
