@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from convscope import open_network
 from convscope.errors import InputError, NetworkFileError
+from convscope.formats.keras.configuration import read_model
 from plain_keras import functional, input_layer, layer, normal, positive, sequential, write_h5, write_keras
 
 X = torch.from_numpy(normal(2, 6, 5, 3, scale=1.0))
@@ -187,3 +188,26 @@ def test_numbers_are_copied_once_and_in_single_precision(tmp_path):
     assert network.parameters["stem.kernel"].dtype == torch.float32
     halves = KERNELS["stem"].astype(np.float16).astype(np.float32)
     assert np.array_equal(network.parameters["stem.kernel"].numpy(), halves.transpose(3, 2, 0, 1))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_calls_of_an_inner_model_are_counted_as_each_version_does(version: int) -> None:
+    """Keras 2 counts the making of the model in all references, Keras 3.11 in what comes out alone."""
+    inner = functional("inner", [layer("InputLayer", "there", version=version)], ["there"], ["there"])
+    first = 1 if version == 2 else 0
+    other = layer("Activation", "other", ("inner", first), version=version, activation="relu")
+    twice = layer("Activation", "twice", "picture", version=version, activation="relu")
+    callers = [layer("Activation", "", read, version=version) for read in ("picture", "twice")]
+    calls = [caller["inbound_nodes"][0] for caller in callers]
+    layers = [
+        layer("InputLayer", "picture", version=version),
+        {**inner, "inbound_nodes": calls},
+        twice,
+        other,
+    ]
+    outputs = [("inner", 1), "other"] + [("inner", 2)] * (version == 2)
+    model = read_model(functional("whole", layers, ["picture"], outputs), "made.keras")
+    assert model.outputs[0].call == 0
+    order = [(one.name, call) for one, call in model.in_order()]
+    assert sorted(order) == [("inner", 0), ("inner", 1), ("other", 0), ("picture", 0), ("twice", 0)]
+    assert order.index(("inner", 0)) < order.index(("other", 0))

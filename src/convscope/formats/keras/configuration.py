@@ -28,6 +28,7 @@ _LAYER = {
 }
 _MODEL = {"name?": (str, None), "layers": [_LAYER], "input_layers?": object, "output_layers?": object}
 _CALL = {"args?": (None, [object]), "kwargs?": (None, Each(object))}
+_UNMADE = (_CHAINS, AT_EACH_MOMENT)  # inner models whose making Keras 3 does not count
 _REFERENCE = (str, int, int)  # a layer, which of its calls, which of that call's outputs
 
 
@@ -74,7 +75,8 @@ def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
     model = KerasModel(
         name, layers, tuple(_references(config["input_layers"])), tuple(_references(config["output_layers"]))
     )
-    return _counted_from_zero(model)
+    nodes = (node for layer in config["layers"] for node in layer.get("inbound_nodes") or ())
+    return _counted_from_zero(model, any(isinstance(node, Mapping) for node in nodes))
 
 
 def _layer(description: Mapping[str, Any], depth: int) -> KerasLayer:
@@ -221,15 +223,24 @@ def _references(value: Any) -> Iterator[CallReference]:
         yield from _references(item)
 
 
-def _counted_from_zero(model: KerasModel) -> KerasModel:
-    """Count the calls of inner models from 0: most versions of Keras count the making of the model as its first."""
-    calls = [call for layer in model.layers for call in layer.calls]
-    references = [reference for call in calls for reference in call.references] + [
-        *model.inputs,
-        *model.outputs,
-    ]
+def _counted_from_zero(model: KerasModel, version_3: bool) -> KerasModel:
+    """Count the calls of inner models from 0: Keras counts the making of the model as its first.
+
+    Keras 2 does so everywhere, Keras 3 in what goes in and comes out alone, so that both are told apart.
+    """
+    read = [ref for layer in model.layers for call in layer.calls for ref in call.references]
+    ends = [*model.inputs, *model.outputs]
     inner = {layer.name: len(layer.calls) for layer in model.layers if layer.model is not None}
-    shifted = {ref.layer for ref in references if ref.call >= inner.get(ref.layer, ref.call + 1)}
+    beyond = [
+        {ref.layer for ref in refs if ref.call >= inner.get(ref.layer, ref.call + 1)} for refs in (read, ends)
+    ]
+    shifted, shifted_ends = beyond if version_3 else [beyond[0] | beyond[1]] * 2
+    if version_3:
+        made = {layer.name for layer in model.layers if layer.model and layer.class_name not in _UNMADE}
+        shifted_ends = shifted_ends | (made - {ref.layer for ref in ends if ref.call == 0})
+
+    def end(ref: CallReference) -> CallReference:
+        return ref._replace(call=ref.call - 1) if ref.layer in shifted_ends else ref
 
     def renamed(value: Any) -> Any:
         if isinstance(value, CallReference):
@@ -243,6 +254,6 @@ def _counted_from_zero(model: KerasModel) -> KerasModel:
     return KerasModel(
         model.name,
         tuple(replace(layer, calls=tuple(map(recounted, layer.calls))) for layer in model.layers),
-        tuple(map(renamed, model.inputs)),
-        tuple(map(renamed, model.outputs)),
+        tuple(map(end, model.inputs)),
+        tuple(map(end, model.outputs)),
     )
