@@ -265,6 +265,8 @@ def _holds(value: Any, origin: type, inner: tuple[Any, ...]) -> bool:
         )
     if origin is tuple and inner[-1] is not Ellipsis:
         return len(value) == len(inner) and all(map(fits, value, inner))
+    if getattr(value, "shape", None) == ():  # an array of one number, which Python calls iterable
+        return False
     return all(fits(item, inner[0]) for item in value)
 
 
