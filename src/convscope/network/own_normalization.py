@@ -62,7 +62,7 @@ def with_own_normalization(spec: InputSpec, graph: Graph) -> InputSpec:
 def find_own_normalization(graph: Graph) -> OwnNormalization | None:
     """Return the arithmetic with constants that the (first) input goes through before anything else, or None."""
     value = next(iter(graph.inputs), "")
-    factor, offset, is_normalized = torch.ones(1), torch.zeros(1), False
+    factor, offset, is_normalized = torch.ones(1, device="cpu"), torch.zeros(1, device="cpu"), False
     for _ in range(_LONGEST):
         readers = graph.consumers.get(value, ())
         if len(readers) != 1 or len(readers[0].outputs) != 1:

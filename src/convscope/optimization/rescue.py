@@ -64,7 +64,7 @@ def _climb(batch: ObjectiveBatch, pictures: Tensor) -> tuple[Tensor, Tensor]:
         if not scores.requires_grad:
             return scores, torch.zeros_like(pictures)
         (gradient,) = torch.autograd.grad(scores.sum(), pictures, allow_unused=True, materialize_grads=True)
-    return scores.detach(), gradient
+    return scores.detach(), gradient.detach()  # zeros that nothing led to ask for one, too, before torch 2.7
 
 
 def _is_zero(gradient: Tensor) -> Tensor:

@@ -241,7 +241,7 @@ class Picture:
         display(self) if get_ipython() else Image.fromarray(self.in_8_bits).show()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.array, dtype=dtype, copy=copy)
+        return self.array.astype(dtype or self.array.dtype, copy=bool(copy))
 
     def __repr__(self) -> str:
         return f"Picture({self.width} x {self.height} pixels, {self.caption!r})"

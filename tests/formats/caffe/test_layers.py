@@ -13,6 +13,7 @@ from convscope.formats.caffe.layers import (
     translate,
     translate_as,
 )
+from convscope.formats.caffe.layers.ends import LOSSES_OF_FORKS
 from convscope.formats.caffe.layers.translation import Translation
 from convscope.formats.caffe.text import read_text
 from convscope.formats.operation_plan import OperationPlan
@@ -25,7 +26,7 @@ _OF_FORKS = (".converted", ".films", ".flow", ".forks", ".detectors", ".layers.r
 OWN_TYPES = frozenset(  # before any test registers another
     name
     for name, function in TRANSLATORS.items()
-    if not name.startswith("(") and not function.__module__.endswith(_OF_FORKS)
+    if not (name.startswith("(") or name in LOSSES_OF_FORKS or function.__module__.endswith(_OF_FORKS))
 )
 
 
@@ -453,7 +454,7 @@ def test_only_a_weight_files_blobs_are_looked_for_there():
     assert translate(layer_of("PReLU")).stored_blobs
 
 
-@pytest.mark.parametrize("type_name", SKIPPED)
+@pytest.mark.parametrize("type_name", [*SKIPPED, *LOSSES_OF_FORKS])
 def test_training_layers_are_left_out_with_a_note(type_name):
     translation = translate(layer_of(type_name, bottoms=2, tops=0))
     assert translation.skip

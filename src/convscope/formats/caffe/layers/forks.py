@@ -280,6 +280,15 @@ def _relu6(layer: Message) -> OperationPlan:
     return capped_at_6(layer.relu6_param.negative_slope)
 
 
+@register_layer("BReLU")
+def _brelu(layer: Message) -> OperationPlan:
+    """DehazeNet's: between two bounds."""
+    parameters = layer.brelu_param
+    if not (parameters.has("minval") and parameters.has("maxval")):
+        raise incomplete(layer, "minval and maxval must both be given")
+    return OperationPlan("clip", attributes={"minimum": parameters.minval, "maximum": parameters.maxval})
+
+
 @register_layer("SeLu")
 @register_layer("SELU")
 def _selu(layer: Message) -> OperationPlan:

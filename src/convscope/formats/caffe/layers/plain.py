@@ -73,15 +73,6 @@ def _clip(layer: Message) -> OperationPlan:
     return OperationPlan("clip", attributes={"minimum": parameters.min, "maximum": parameters.max})
 
 
-@register_layer("BReLU")
-def _brelu(layer: Message) -> OperationPlan:
-    """DehazeNet's: between two bounds."""
-    parameters = layer.brelu_param
-    if not (parameters.has("minval") and parameters.has("maxval")):
-        raise incomplete(layer, "minval and maxval must both be given")
-    return OperationPlan("clip", attributes={"minimum": parameters.minval, "maximum": parameters.maxval})
-
-
 @register_layer("Exp")
 def _exp(layer: Message) -> OperationPlan:
     return OperationPlan("exp", attributes=_exponential(layer, layer.exp_param))
