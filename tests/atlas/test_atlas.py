@@ -285,6 +285,12 @@ def test_a_shard_of_other_pictures_is_refused(tmp_path: Path) -> None:
             merge_atlas(folder, planted_network())
 
 
+def test_steps_without_end_are_refused_before_there_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"steps is 1e\+30, not a whole number of at most 1,000,000"):
+        begun(tmp_path / "atlas", steps=10**30)
+    assert not (tmp_path / "atlas").exists()
+
+
 def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
     begun(tmp_path / "atlas")
     begun(tmp_path / "atlas")

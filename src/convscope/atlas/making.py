@@ -17,6 +17,7 @@ from convscope.errors import InputError, PictureError
 from convscope.files import writing
 from convscope.network.engine.threads import computing_on
 from convscope.network.network import Network
+from convscope.times import require_an_end
 
 _PATIENCE = 5  # deaths for each worker while no shard is made
 
@@ -38,7 +39,8 @@ class Cost:
 
 
 def begin_atlas(network: Network, manifest: AtlasManifest, folder: Path) -> None:
-    """Claim a folder for an atlas, and put the network there that workers open."""
+    """Claim a folder for an atlas, and put the network there that workers open; InputError of endless steps."""
+    require_an_end("steps", manifest.steps)
     with writing(folder):
         manifest.claim(folder)
         if not manifest.network_path(folder).exists():

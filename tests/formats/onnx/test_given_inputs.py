@@ -7,7 +7,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from convscope import open_network
-from convscope.errors import InputError, InputGuess
+from convscope.errors import InputError, InputGuess, NetworkFileError
 
 from .oracle import model_of, session
 
@@ -94,3 +94,15 @@ def test_a_shape_for_an_input_that_there_is_not(tmp_path) -> None:
     onnx.save(signal, tmp_path / "net.onnx")
     with pytest.raises(InputError, match=r"net.onnx: there is no input 'z' to give a shape to.* Possible: x"):
         open_network(tmp_path / "net.onnx", input_shape={"z": (1, 1, 50)})
+
+
+def test_a_size_that_was_guessed_is_named_where_the_network_does_not_take_it(tmp_path) -> None:
+    stored = {"w": RNG.normal(size=(2, 3, 3, 3)).astype(np.float32), "line": np.array([1, 2, 46 * 318])}
+    nodes = [node("Conv", ["x", "w"], ["maps"]), node("Reshape", ["maps", "line"], ["y"])]
+    onnx.save(model_of(nodes, {"x": [1, 3, "rows", "columns"]}, ["y"], stored), tmp_path / "net.onnx")
+    with pytest.raises(
+        NetworkFileError, match=r"'x' is 1x3xrowsxcolumns in the file, and 1x3x224x224 is a guess"
+    ):
+        open_network(tmp_path / "net.onnx")
+    network = open_network(tmp_path / "net.onnx", input_shape=(1, 3, 48, 320))
+    assert network.shapes["y"] == (1, 2, 46 * 318)

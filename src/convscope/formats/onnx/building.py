@@ -24,7 +24,7 @@ from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
 from convscope.formats.onnx.element_types import NAMES, STRING, SWITCHES
 from convscope.formats.onnx.folding import fold, plan_number
 from convscope.formats.onnx.inlining import branch_of, inlined_function
-from convscope.formats.onnx.inputs import guesses, input_shapes, input_types, unread_values
+from convscope.formats.onnx.inputs import guessed_size, guesses, input_shapes, input_types, unread_values
 from convscope.formats.onnx.model import opset_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
@@ -79,8 +79,14 @@ def build_graph(
     """
     building = _Building(model, file, input_shape)
     building.settle(fixed or {})
-    for call in calls_of(model.graph.node, file):
-        building.add(call)
+    try:
+        for call in calls_of(model.graph.node, file):
+            building.add(call)
+    except NetworkFileError as error:
+        guess = guessed_size(model, building.builder.inputs, building.constants, input_shape)
+        if not guess or not isinstance(error.__cause__, InputError):
+            raise
+        raise NetworkFileError(f"{error}; {guess}") from error
     return building.graph()
 
 

@@ -129,6 +129,26 @@ def guesses(
     ]
 
 
+def guessed_size(
+    model: Message, shapes: Mapping[str, Shape], constants: Collection[str], given: GivenShape | None
+) -> str:
+    """Return what to say where a network does not take the size of picture that was guessed; "" where none was."""
+    for value in network_inputs(model, constants):
+        stated, name = stated_shape(value), value.name or ""
+        if (
+            given is None
+            and name in shapes
+            and len(stated) == 4
+            and any(isinstance(size, str) for size in stated[1:])
+        ):
+            sizes = dimensions([size or "?" for size in stated])  # type: ignore[misc]
+            return (
+                f"the input {name!r} is {sizes} in the file, and {dimensions(shapes[name])} is a guess: give the size "
+                "that it was made for (--input-shape 1,3,48,320, say)"
+            )
+    return ""
+
+
 def _names(stated: tuple[int | str, ...]) -> dict[int, str]:
     """Return the names of an input's open axes: what is called alike is as long; one for the batch and more is none."""
     names = {axis: size for axis, size in enumerate(stated) if isinstance(size, str) and size}
