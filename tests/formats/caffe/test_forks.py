@@ -642,7 +642,9 @@ def test_every_type_of_the_forks_is_looked_at_here() -> None:
     types = [
         name
         for name, function in TRANSLATORS.items()
-        if function.__module__.endswith((".forks", ".detectors", ".converted", ".layers.regions"))
+        if function.__module__.endswith(
+            (".forks", ".fork_activations", ".fork_sequences", ".detectors", ".converted", ".layers.regions")
+        )
     ]
     assert [name for name in types if f'"{name.rpartition(".")[2]}' not in source] == []
 

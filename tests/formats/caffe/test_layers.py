@@ -22,7 +22,10 @@ from convscope.network.operations import OPERATIONS
 PICTURE = (2, 6, 9, 8)
 WINDOW = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "axis": 1}
 
-_OF_FORKS = (".converted", ".films", ".flow", ".forks", ".detectors", ".layers.regions")
+_OF_FORKS = (
+    *(".converted", ".films", ".flow", ".fork_activations", ".fork_sequences", ".forks", ".detectors"),
+    ".layers.regions",
+)
 OWN_TYPES = frozenset(  # before any test registers another
     name
     for name, function in TRANSLATORS.items()

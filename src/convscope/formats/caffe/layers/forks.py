@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
-from convscope.errors import InputError, UnsupportedLayer
+from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
-from convscope.formats.caffe.layers.plain import capped_at_6
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
 from convscope.formats.caffe.layers.translation import (
     LearnedBlob,
@@ -17,11 +15,9 @@ from convscope.formats.caffe.layers.translation import (
     Translation,
     blob_per_channel,
     incomplete,
-    wrong,
 )
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
-from convscope.network.operations.checks import dimensions
 
 _SEGNET_EPSILON = 1e-9
 
@@ -185,65 +181,6 @@ def _permute(layer: Message) -> OperationPlan:
     return OperationPlan("permute", attributes={"order": order, "completed": True})
 
 
-@register_layer("Lstm")
-def _lstm(layer: Message) -> OperationPlan:
-    """Junhyuk Oh's own, of rows, and as CTPN has it: (time, batch, ...); `clipping_threshold` is of the gradients."""
-    settings, batch = layer.lstm_param, int(layer.lstm_param.batch_size)
-    if not (settings.num_output and batch) or len(layer.bottom) > 2:
-        raise incomplete(
-            layer, "it needs num_output and a batch_size of at least 1, and at most 2 bottoms (rows, clip)"
-        )
-    features = int(settings.num_output)
-    filler, count = filler_of(settings, "weight_filler", ZEROS), (4 * features,)
-
-    def weights(inputs: Sequence[Shape]) -> Shape:
-        is_flat = len(inputs[0]) == 2
-        if not is_flat and (settings.has("batch_size") or len(inputs) > 1):
-            what = "with batch_size or a second bottom it reads rows (time * batch, inputs), not"
-            raise InputError(str(wrong(layer, f"{what} {dimensions(inputs[0])}")))
-        return 4 * features, prod(inputs[0][1 if is_flat else 2 :])
-
-    return OperationPlan(
-        "lstm_of_rows",
-        attributes={"batch": batch},
-        parameters={
-            "weight": LearnedBlob(filler, weights),
-            "hidden_weight": LearnedBlob(filler, lambda inputs: (4 * features, features)),
-            "bias": LearnedBlob(filler_of(settings, "bias_filler", ZEROS), lambda inputs: count),
-        },
-    )
-
-
-@register_layer("ContinuationIndicator")
-def _continuation_indicator(layer: Message) -> OperationPlan:
-    """For each time and sequence whether it goes on; all begin at the first: jolibrain's, and video-caffe's.
-
-    jolibrain's has as many sequences as an axis of what it reads is long, video-caffe's states their number.
-    """
-    settings = layer.continuation_indicator_param
-    times, sequences = settings.time_step, settings.batch_size
-    if not times:
-        raise incomplete(layer, "time_step must be at least 1")
-    if bool(layer.bottom) == bool(sequences):  # a fork of video-caffe reads flags
-        raise incomplete(layer, "it has either a bottom or a batch_size")
-    if layer.bottom:
-        return OperationPlan("continues_of", attributes={"times": times, "axis": settings.axis})
-    ones = LearnedBlob(Message("FillerParameter", **ONES), lambda inputs: (times, sequences), stored=False)
-    return OperationPlan("continues_of", parameters={"ones": ones}, attributes={"times": times})
-
-
-@register_layer("Reverse")
-def _reverse(layer: Message) -> OperationPlan:
-    return OperationPlan("flip", attributes={"axes": (int(layer.reverse_param.axis),)})
-
-
-@register_layer("Transpose")
-def _transpose(layer: Message) -> OperationPlan:
-    return OperationPlan(
-        "permute", attributes={"order": tuple(int(axis) for axis in layer.transpose_param.dim)}
-    )
-
-
 @register_layer("ShuffleChannel")
 def _shuffle_channel(layer: Message) -> OperationPlan:
     return OperationPlan("shuffle_channels", attributes={"groups": layer.shuffle_channel_param.group})
@@ -273,51 +210,6 @@ def _flip(layer: Message) -> OperationPlan:
 @register_layer("Axpy")
 def _axpy(layer: Message) -> OperationPlan:
     return OperationPlan("axpy")
-
-
-@register_layer("ReLU6")
-def _relu6(layer: Message) -> OperationPlan:
-    return capped_at_6(layer.relu6_param.negative_slope)
-
-
-@register_layer("BReLU")
-def _brelu(layer: Message) -> OperationPlan:
-    """DehazeNet's: between two bounds."""
-    parameters = layer.brelu_param
-    if not (parameters.has("minval") and parameters.has("maxval")):
-        raise incomplete(layer, "minval and maxval must both be given")
-    return OperationPlan("clip", attributes={"minimum": parameters.minval, "maximum": parameters.maxval})
-
-
-@register_layer("SeLu")
-@register_layer("SELU")
-def _selu(layer: Message) -> OperationPlan:
-    settings, scale = layer.selu_param, getattr(layer.selu_param, "lambda")
-    if abs(settings.alpha - 1.67326324) > 1e-6 or abs(scale - 1.050700987) > 1e-6:
-        return OperationPlan("elu", attributes={"alpha": settings.alpha, "scale": scale})
-    return OperationPlan("selu")
-
-
-@register_layer("SeLuDropout")
-def _selu_dropout(layer: Message) -> OperationPlan:
-    return OperationPlan("identity")
-
-
-@register_layer("HardSigmoid")
-def _hard_sigmoid(layer: Message) -> OperationPlan:
-    settings = layer.hard_sigmoid_param
-    return OperationPlan("hard_sigmoid", attributes={"alpha": settings.alpha, "beta": settings.beta})
-
-
-@register_layer("HardSwish")
-@register_layer("HSwish")
-def _hard_swish(layer: Message) -> OperationPlan:
-    return OperationPlan("hard_swish")
-
-
-@register_layer("Mish")
-def _mish(layer: Message) -> OperationPlan:
-    return OperationPlan("mish")
 
 
 @register_layer("AutoCrop")
