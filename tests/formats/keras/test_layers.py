@@ -327,3 +327,17 @@ def test_what_is_not_known_is_said(tmp_path, name):
     weights = [K, normal(4)] if class_name == "Conv2D" else []
     with pytest.raises((NetworkFileError, UnsupportedLayer), match=message):
         run(tmp_path, class_name, weights or [ONES] * 4 * (class_name == "BatchNormalization"), **config)
+
+
+@pytest.mark.parametrize("class_name", ["Conv2D", "TimeDistributed"])
+def test_an_activation_that_has_learned_something(class_name, tmp_path):
+    slopes = {"class_name": "PReLU", "config": {"name": "p", "shared_axes": [1, 2]}}
+    settings = {"filters": 4, "kernel_size": [3, 2], "padding": "same", "activation": slopes}
+    weights, by_channel = [K, BETA[:4], GAMMA[:4].reshape(1, 1, 4)], torch.from_numpy(GAMMA[:4])
+    x = X if class_name == "Conv2D" else torch.from_numpy(normal(2, 3, 9, 8, 6, scale=1.0))
+    if class_name == "TimeDistributed":
+        settings = {"layer": {"class_name": "Conv2D", "config": {"name": "inner", **settings}}}
+    found = run(tmp_path, class_name, weights, x, **settings)
+    maps = F.conv2d(x.flatten(0, -4).movedim(-1, 1), kernel(K), torch.from_numpy(BETA[:4]), padding="same")
+    expected = torch.where(maps > 0, maps, maps * by_channel[:, None, None]).movedim(1, -1)
+    torch.testing.assert_close(found.flatten(0, -4), expected, rtol=1e-5, atol=1e-5)

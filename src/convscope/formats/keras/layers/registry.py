@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from convscope.errors import UnsupportedLayer, did_you_mean
@@ -89,7 +89,16 @@ def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
         return constant_variables(layer)
     if layer.class_name not in LAYERS or not is_readable(layer):
         return ()  # it is cut off; what it has learned is never asked for
-    return LAYERS[layer.class_name].variables(layer, dialect)
+    return (*LAYERS[layer.class_name].variables(layer, dialect), *_of_activation(layer, dialect))
+
+
+def _of_activation(layer: KerasLayer, dialect: Dialect) -> Iterator[Variable]:
+    """Yield what the layer that a layer's ``activation`` is has learned: a PReLU's slopes."""
+    stated = layer.config.get("activation")
+    if isinstance(stated, Mapping) and isinstance(stated.get("config"), Mapping):
+        inner = KerasLayer(layer.name, str(stated.get("class_name")), stated["config"], ())
+        if inner.class_name in LAYERS:
+            yield from (replace(one, group="activation") for one in variables_of(inner, dialect))
 
 
 def saved_variables(layer: KerasLayer, dialect: Dialect) -> list[Variable]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from convscope.formats.keras.layers.registry import LAYERS, keras_layer, translate
+from convscope.formats.keras.layers.registry import LAYERS, keras_layer, translate, variables_of
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.keras.variable import Variable
@@ -22,8 +22,7 @@ def inner_layer(layer: KerasLayer, key: str = "layer") -> KerasLayer:
 
 def _variables_inside(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
     inner = inner_layer(layer)
-    variables = LAYERS[inner.class_name].variables(inner, dialect) if inner.class_name in LAYERS else ()
-    return tuple(replace(one, group=f"layer/{one.group}".rstrip("/")) for one in variables)
+    return tuple(replace(one, group=f"layer/{one.group}".rstrip("/")) for one in variables_of(inner, dialect))
 
 
 @keras_layer("TimeDistributed", variables=_variables_inside)
