@@ -74,12 +74,14 @@ def examples(
     All are measured in one pass, which is kept: another unit of the same layers is at once.
     """
     from convscope.measuring.example_sheet import BANDS, ExampleOptions, example_sheet
+    from convscope.measuring.measurements import require_channel
     from convscope.measuring.picture_list import list_pictures
 
     require_pixels(output)
     folder, options = folder_of(output, len(addresses)), ExampleOptions(**look)
     listed, opened = list_pictures(photographs), opening.open(network)
-    measurements = measured(opened, listed, [opened.resolve(address).layer for address in addresses])
+    units = [require_channel(opened.resolve(address)) for address in addresses]
+    measurements = measured(opened, listed, [unit.layer for unit in units])
     rows = list[dict[str, Any]]()
 
     def show(address: str) -> None:

@@ -17,7 +17,7 @@ from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError
 from convscope.measuring.example import Example
 from convscope.measuring.measure import measure
-from convscope.measuring.measurements import By, Measurements
+from convscope.measuring.measurements import By, Measurements, require_channel
 from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network
@@ -78,7 +78,7 @@ def examples(
     UnknownLayer for a unit that is not there; what `convscope.measure` raises.
     """
     listed = list_pictures(photographs)
-    measurements = measure(network, listed, [network.resolve(address).layer])
+    measurements = measure(network, listed, [require_channel(network.resolve(address)).layer])
     return example_sheet(network, listed, measurements, address, ExampleOptions(**options))
 
 

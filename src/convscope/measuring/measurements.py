@@ -316,10 +316,7 @@ class Measurements:
         return target
 
     def _unit(self, address: str | Address) -> Address:
-        unit = self.resolve(address)
-        if unit.channel is None:
-            raise UnknownLayer(f"{unit} is a layer: name a channel of it, as {unit}:0")
-        return unit
+        return require_channel(self.resolve(address))
 
     def _examples(self, unit: Address, values: Values, chosen: NDArray[np.int64]) -> list[Example]:
         layer, positions = self.layers[unit.layer], self._read(unit, "position")
@@ -331,6 +328,13 @@ class Measurements:
             box = layer.box(position, self.manifest.input_size)
             examples.append(Example(picture.path, float(values[row]), position, box, index, picture.label))
         return examples
+
+
+def require_channel(unit: Address) -> Address:
+    """Return a unit's address; UnknownLayer where it is a whole layer's."""
+    if unit.channel is None:
+        raise UnknownLayer(f"{unit} is a layer: name a channel of it, as {unit}:0")
+    return unit
 
 
 def correlations(values: Values, channel: int) -> NDArray[np.float64]:
