@@ -320,4 +320,5 @@ def test_a_network_of_signals_takes_them_out_of_a_numpy_file(
         module[:4](signal[None, None])[0].tolist(), rel=1e-4
     )
     planted_files(tmp_path / "planted")
-    assert "an array of shape (40,) is not a picture" in run("activations", "planted", "0.npy").stderr
+    told = run("activations", "planted", "0.npy").stderr
+    assert "an array of shape (40,) is not a picture" in told and "a network of signals takes one" in told

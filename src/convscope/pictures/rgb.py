@@ -99,6 +99,8 @@ def rgb_of_array(
         or not values.size
     ):
         hint = "; put its channels last" if values.ndim == 3 and values.shape[0] in (1, 3, 4) else ""
+        if values.ndim == 1:
+            hint = "; a network of signals takes one in classify, activations, values and report"
         if values.ndim == 4:
             hint = (
                 "; a batch that is the network's input already goes in as a tensor, torch.from_numpy(array)"
