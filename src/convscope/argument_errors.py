@@ -50,8 +50,13 @@ def _is_target(value: object) -> bool:
     return _is_address(value) or fits(value, int) or isinstance(value, Mapping) or hasattr(value, "terms")
 
 
+def _is_one_number(value: object) -> bool:
+    """Whether this is an array without axes, which says that it can be gone through, and cannot."""
+    return getattr(value, "shape", None) == ()
+
+
 def _is_several(value: object) -> bool:
-    return isinstance(value, Iterable | os.PathLike) and getattr(value, "shape", None) != ()
+    return isinstance(value, Iterable | os.PathLike) and not _is_one_number(value)
 
 
 def _is_channels(value: object) -> bool:
@@ -243,8 +248,7 @@ def fits(value: Any, expected: Any) -> bool:
         return (
             isinstance(value, origin)
             and not isinstance(value, str | bytes)
-            and getattr(value, "shape", None)
-            != ()  # NumPy's arrays of one number say that they can be gone through
+            and not _is_one_number(value)
             and _holds(value, origin, inner)
         )
     if expected is bool or expected is str:
@@ -265,8 +269,6 @@ def _holds(value: Any, origin: type, inner: tuple[Any, ...]) -> bool:
         )
     if origin is tuple and inner[-1] is not Ellipsis:
         return len(value) == len(inner) and all(map(fits, value, inner))
-    if getattr(value, "shape", None) == ():  # an array of one number, which Python calls iterable
-        return False
     return all(fits(item, inner[0]) for item in value)
 
 

@@ -181,11 +181,8 @@ def _whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-LOSSES_OF_FORKS = (
-    "Yolov3",
-    "GaussianYolov3",
-    "YoloSeg",
-)  # MobileNet-YOLO's losses, whose names do not say so
+# MobileNet-YOLO's, whose names do not say so
+LOSSES_OF_FORKS = ("Yolov3", "GaussianYolov3", "YoloSeg")
 
 for _type_name in (TRAINING, *_TRAINING_ONLY, *LOSSES_OF_FORKS):
     register_layer(_type_name)(_left_out)
