@@ -17,7 +17,9 @@ from PIL import Image
 
 import convscope
 from convscope.cli import main
+from convscope.cli.help_page import EXAMPLES
 from convscope.dreaming.options import DreamOptions
+from convscope.formats.zoo.catalog import CATALOG
 from convscope.pictures.recipe import read_recipe
 from convscope.samples import SAMPLES, fetch_samples
 from convscope.styling.options import StyleOptions
@@ -158,6 +160,22 @@ def test_a_command_that_does_not_exist_is_found(command: str) -> None:
         f"convscope {command}  # so",
     ]
     assert wrong_usage(f"convscope {command}  # so")
+
+
+@pytest.mark.parametrize("name", [name for name, one in main.commands.items() if not one.hidden])
+def test_the_help_of_a_command_has_examples_that_are_right(name: str) -> None:
+    assert EXAMPLES[name]
+    for line in EXAMPLES[name]:
+        assert f"{line} ".startswith(f"convscope {name} ") and len(line) <= 98
+        assert wrong_usage(line) == ""
+        networks = [word for word in shlex.split(line) if word.startswith("zoo:")]
+        assert all(network.removeprefix("zoo:") in CATALOG for network in networks)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_the_help_of_a_command_calls_values_by_what_they_are(name: str) -> None:
+    shown = main.commands[name].get_help(click.Context(main.commands[name], info_name=name))
+    assert not re.search(r"\b(INTEGER|FLOAT|TEXT|RANGE)\b|x[<>]", shown)
 
 
 def test_the_index_names_every_page() -> None:

@@ -28,6 +28,11 @@ def test_the_table_has_every_option_of_the_function(name: str) -> None:
     assert (first, second, third) == ("network", "picture", "target")
     assert {*keywords} - {*PANEL_KEYWORDS} - NOT_ON_THE_COMMAND_LINE == {*method.options}
     assert getattr(convscope, name) is method.function
+    for option, said in method.options.items():
+        default = inspect.signature(method.function).parameters[option].default
+        assert default is None or said == (
+            f"{default:g}" if type(default) is float else str(default).replace("_", "-")
+        )
     assert method.caution and method.sentence[0].islower() and not method.sentence.endswith(".")
 
 

@@ -6,7 +6,7 @@ The command line reads this table for its help, so nothing here imports torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -26,12 +26,15 @@ ATTENTION = "attention"
 
 @dataclass(frozen=True)
 class Method:
-    """An attribution method: its ``name`` is its function's, and that of the file it stands in."""
+    """An attribution method: its ``name`` is its function's, and that of the file it stands in.
+
+    Its ``options`` are its function's keywords, each with what it is by default, in words; none where that depends.
+    """
 
     name: str
     family: str
     sentence: str
-    options: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def function(self) -> Callable[..., Attribution]:
@@ -50,31 +53,33 @@ class Method:
 
 
 _ALL = (
-    Method("saliency", GRADIENTS, "the size of the gradient: what the answer depends on", ("sign",)),
+    Method(
+        "saliency", GRADIENTS, "the size of the gradient: what the answer depends on", {"sign": "absolute"}
+    ),
     Method(
         "smoothgrad",
         GRADIENTS,
         "the same, averaged over noisy copies: less noise",
-        ("samples", "noise", "of", "seed"),
+        {"samples": "32", "noise": "0.15", "of": "mean", "seed": "0"},
     ),
     Method("gradient_times_input", GRADIENTS, "what speaks for and against it, to first order"),
     Method(
         "integrated_gradients",
         GRADIENTS,
         "the same, on the way from a black picture: the shares add up",
-        ("baseline", "steps", "max_steps"),
+        {"baseline": "black", "steps": "32", "max_steps": "1024"},
     ),
     Method(
         "deep_lift",
         GRADIENTS,
         "nearly the same in a single run: slopes between the two pictures",
-        ("baseline",),
+        {"baseline": "black"},
     ),
     Method(
         "gradient_shap",
         GRADIENTS,
         "the same, on average over several pictures of nothing",
-        ("samples", "noise", "baseline", "seed"),
+        {"samples": "32", "noise": "0", "baseline": "black, gray, white and blur in turn", "seed": "0"},
     ),
     Method("guided_backprop", GRADIENTS, "crisp lines, to be taken with care"),
     Method("deconvnet", GRADIENTS, "what a network turned round draws, to be taken with care"),
@@ -82,43 +87,52 @@ _ALL = (
         "grad_cam",
         ACTIVATION_MAPS,
         "where the evidence lies, coarse and reliable: a layer, by gradients",
-        ("layer",),
+        {"layer": ""},
     ),
-    Method("hires_cam", ACTIVATION_MAPS, "the same, faithful before fully-connected layers too", ("layer",)),
-    Method("grad_cam_plus_plus", ACTIVATION_MAPS, "all of several objects; less specific", ("layer",)),
-    Method("xgrad_cam", ACTIVATION_MAPS, "gradients averaged where a channel answers", ("layer",)),
-    Method("layer_cam", ACTIVATION_MAPS, "for earlier layers, and finer", ("layer",)),
-    Method("ablation_cam", ACTIVATION_MAPS, "by leaving channels out, without gradients", ("layer",)),
-    Method("score_cam", ACTIVATION_MAPS, "channels as masks of the picture; slow", ("layer",)),
-    Method("eigen_cam", ACTIVATION_MAPS, "what stands out to a layer, whatever the class", ("layer",)),
-    Method("finer_cam", ACTIVATION_MAPS, "what tells a class from those like it", ("layer", "classes")),
-    Method("guided_grad_cam", ACTIVATION_MAPS, "guided lines, where Grad-CAM is lit; with care", ("layer",)),
+    Method(
+        "hires_cam", ACTIVATION_MAPS, "the same, faithful before fully-connected layers too", {"layer": ""}
+    ),
+    Method("grad_cam_plus_plus", ACTIVATION_MAPS, "all of several objects; less specific", {"layer": ""}),
+    Method("xgrad_cam", ACTIVATION_MAPS, "gradients averaged where a channel answers", {"layer": ""}),
+    Method("layer_cam", ACTIVATION_MAPS, "for earlier layers, and finer", {"layer": ""}),
+    Method("ablation_cam", ACTIVATION_MAPS, "by leaving channels out, without gradients", {"layer": ""}),
+    Method("score_cam", ACTIVATION_MAPS, "channels as masks of the picture; slow", {"layer": ""}),
+    Method("eigen_cam", ACTIVATION_MAPS, "what stands out to a layer, whatever the class", {"layer": ""}),
+    Method(
+        "finer_cam", ACTIVATION_MAPS, "what tells a class from those like it", {"layer": "", "classes": "3"}
+    ),
+    Method(
+        "guided_grad_cam", ACTIVATION_MAPS, "guided lines, where Grad-CAM is lit; with care", {"layer": ""}
+    ),
     Method(
         "occlusion",
         PERTURBATION,
         "what is lost where the picture is covered: closest to the network itself",
-        ("window", "stride", "baseline"),
+        {"window": "a fifth of the picture", "stride": "a third of the window", "baseline": "gray"},
     ),
     Method(
-        "rise", PERTURBATION, "the same by random masks, with an interval", ("samples", "baseline", "seed")
+        "rise",
+        PERTURBATION,
+        "the same by random masks, with an interval",
+        {"samples": "2048", "baseline": "zero", "seed": "0"},
     ),
     Method(
         "shapley",
         PERTURBATION,
         "each part's fair share; all add up",
-        ("grid", "samples", "baseline", "seed"),
+        {"grid": "6", "samples": "16", "baseline": "gray", "seed": "0"},
     ),
     Method(
         "extremal_perturbation",
         PERTURBATION,
         "which part, of a given area, is enough for the answer",
-        ("area", "steps", "baseline"),
+        {"area": "0.1", "steps": "200", "baseline": "blur"},
     ),
     Method(
         "relevance",
         RELEVANCE,
         "the answer, shared out layer by layer to the pixels (LRP)",
-        ("rule", "through"),
+        {"rule": "epsilon-plus", "through": ""},
     ),
     Method(
         "attention_rollout",

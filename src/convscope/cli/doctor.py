@@ -11,7 +11,13 @@ from convscope.cli.result_paths import print_json, printable
 
 
 @click.command()
-@click.option("--device", default="auto", show_default=True, help="Where the self-test runs: cpu, cuda, mps.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where the self-test runs: cpu, cuda, mps.",
+)
 @json_option
 def doctor(device: str, as_json: bool) -> None:
     """Say what convscope runs on: versions, device, threads, cache, what is optional. Then test it, within seconds.

@@ -48,7 +48,8 @@ _OPTIONS = (
         "layers",
         multiple=True,
         metavar="ADDRESS[=WEIGHT]",
-        help="What is dreamed of: a layer, a channel, a class. May be given several times.",
+        help="What is dreamed of: a layer, a channel, a class; a layer in the middle by default. May be given several "
+        "times.",
     ),
     preset_option(DREAM_GUIDE),
     click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes, small to large."),
@@ -60,8 +61,12 @@ _OPTIONS = (
     ),
     click.option("--jitter", type=click.IntRange(0), metavar="PIXELS", help="How far each step is shifted."),
     click.option("--guide", metavar="PICTURE", help="Dream of what is in this picture."),
-    click.option("--mask", metavar="PICTURE", help="Dream where this picture is white."),
-    click.option("--channels", metavar="CHOICE", help="3,17 or strongest:8 or weakest:8 of each layer."),
+    click.option(
+        "--mask", metavar="PICTURE", help="Dream where this picture is white; everywhere by default."
+    ),
+    click.option(
+        "--channels", metavar="CHOICE", help="3,17 or strongest:8 or weakest:8 of each; all by default."
+    ),
     job_options,
 )
 
@@ -91,7 +96,7 @@ def dream_options(function: _Command) -> _Command:
 @dream_options
 @picture_options
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
 def dream(
     network: str,
     pictures: Sequence[str],
@@ -143,20 +148,34 @@ def dream(
 @click.option(
     "--zoom", metavar="CURVE", default="1.5", show_default=True, help="How much larger every second."
 )
-@click.option("--rotation", metavar="CURVE", default="0", help="Degrees to the left every second.")
+@click.option(
+    "--rotation", metavar="CURVE", default="0", show_default=True, help="Degrees to the left every second."
+)
 @click.option(
     "--right",
     metavar="CURVE",
     default="0",
+    show_default=True,
     help="How far it moves to the right every second: a share of the width.",
 )
 @click.option(
-    "--down", metavar="CURVE", default="0", help="How far it moves down every second: a share of the height."
+    "--down",
+    metavar="CURVE",
+    default="0",
+    show_default=True,
+    help="How far it moves down every second: a share of the height.",
 )
 @click.option("--frames", metavar="FOLDER", help="Keep the frames here.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @json_option
-@click.option("-o", "--output", metavar="FILE", default="dream.webp", help="A .gif, .webp, .avif or .mp4.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    default="dream.webp",
+    show_default=True,
+    help="A .gif, .webp, .avif or .mp4.",
+)
 def dream_film(
     network: str,
     picture: str | None,

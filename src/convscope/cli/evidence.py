@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -28,10 +28,10 @@ from convscope.cli.pictures import pictures_named
 from convscope.cli.result_paths import require_pixels
 from convscope.files import is_numpy_file
 
-_SHEETS = {
-    "layers": ("columns",),
-    "channels": ("columns", "channels"),
-    "relevance-tree": ("layer", "channels", "rule", "steps", "seed"),
+_SHEETS: Mapping[str, Mapping[str, str]] = {
+    "layers": {"columns": "4"},
+    "channels": {"columns": "", "channels": "the first 64"},
+    "relevance-tree": {"layer": "", "channels": "3", "rule": "epsilon-plus", "steps": "96", "seed": "0"},
 }
 _SENTENCES = {
     "layers": "what excites each of some layers, the pooling layers by default",
@@ -107,21 +107,29 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
             "--panels",
             type=_panels,
             metavar="A,B,C",
-            help="What stands side by side: of picture, map, colors, overlay, heat.",
+            help="What stands side by side: of picture, map, colors, overlay, heat; the method's own by default.",
         ),
-        click.option("--percentile", type=float, help="Clip values beyond it; 100 clips none."),
+        click.option(
+            "--percentile",
+            type=float,
+            help="Clip values beyond it; 100 clips none. 99 by default, of sheets 99.5.",
+        ),
         *_OF_METHODS,
         theme_option,
         bare_option,
         json_option,
-        output_option("A picture (.png, .jpg, .webp), or a folder for several."),
+        output_option(
+            "A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default."
+        ),
     ]
 
 
 def _of(option: str) -> str:
-    """Say which methods have an option."""
+    """Say which methods have an option, and in parentheses what it is by default."""
+    methods = {_hyphenated(method.name): method.options for method in METHODS.values()} | {**_SHEETS}
+    having = {name: options.get(option.replace("-", "_")) for name, options in methods.items()}
     return ", ".join(
-        _hyphenated(method.name) for method in METHODS.values() if option.replace("-", "_") in method.options
+        f"{name} ({default})" if default else name for name, default in having.items() if default is not None
     )
 
 
@@ -136,7 +144,7 @@ def _option(name: str, words: str, **more: Any) -> Callable[[Any], Any]:
 _OF_METHODS = [
     _option(
         "layer",
-        "The layer that is looked at; again for more.",
+        "The layer that is looked at, found by itself by default; again for more.",
         multiple=True,
         metavar="NAME",
         callback=_one_or_more,
@@ -167,7 +175,7 @@ _OF_METHODS = [
     _option("rule", "Which part of each sum counts.", type=click.Choice(_RULES)),
     _option(
         "through",
-        "Only what goes through this channel; again for more.",
+        "Only what goes through this channel, through all by default; again for more.",
         multiple=True,
         metavar="CHANNEL",
         callback=_one_or_more,
@@ -176,15 +184,8 @@ _OF_METHODS = [
     _option(
         "max-steps", "How many steps, at most, until the shares add up.", type=click.IntRange(1), metavar="N"
     ),
-    click.option(
-        "--channels",
-        type=numbers(int),
-        metavar="N or I,J,K",
-        help="How many channels, or which ones. Of channels.",
-    ),
-    click.option(
-        "--columns", type=click.IntRange(1), metavar="N", help="Tiles side by side. Of layers, channels."
-    ),
+    _option("channels", "How many channels, or which ones.", type=numbers(int), metavar="N or I,J,K"),
+    _option("columns", "Tiles side by side.", type=click.IntRange(1), metavar="N"),
 ]
 
 
@@ -214,6 +215,8 @@ def _evidence(
     A TARGET is a class by its label or number (tabby, 281), a layer, channel or neuron, the difference of two classes
     ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8). Where NETWORK takes signals, volumes or films,
     PICTURE is a NumPy file of one (.npy), and the method integrated-gradients unless it is given.
+
+    What an option of some methods is by default stands behind each one's name.
     """
     from convscope.attribution.target import require_targets
 

@@ -37,9 +37,15 @@ if TYPE_CHECKING:
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one by default.")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Serve others too; they need the token printed."
+    "--host",
+    metavar="NAME",
+    default="127.0.0.1",
+    show_default=True,
+    help="Serve others too; they need the token printed.",
 )
-@click.option("--token", help="What viewers from elsewhere must know; a random one by default.")
+@click.option(
+    "--token", metavar="WORD", help="What viewers from elsewhere must know; a random one by default."
+)
 @click.option("--read-only", is_flag=True, help="Viewers look, and make no pictures.")
 @click.option(
     "--static",
@@ -60,7 +66,8 @@ def explore(
 ) -> None:
     """Open a page on which every unit of NETWORK answers live: to a PICTURE, a camera, a mask drawn on it.
 
-    It runs on this machine and is reached from no other, unless --host says so. Ctrl-C ends it.
+    Without a NETWORK it is the built-in one. The page runs on this machine and is reached from no other, unless
+    --host says so. Ctrl-C ends it.
     """
     from convscope.web.server import serve, serve_atlas
     from convscope.web.session import Permissions

@@ -23,7 +23,7 @@ import click
 
 from convscope.cli.choice import Choice
 from convscope.cli.completion import offer
-from convscope.cli.options import NetworkOption
+from convscope.cli.help_page import name_values, write_options
 from convscope.cli.patience import patience
 from convscope.cli.result_paths import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
@@ -63,7 +63,8 @@ class ConvscopeGroup(click.Group):
             _setting_flag("verbose", "-v", "--verbose", "Say the caption of each picture under its path."),
         ]
         offer(cmd)
-        cmd.format_options = partial(_format_options, cmd)  # type: ignore[method-assign]
+        name_values(cmd)
+        cmd.format_options = partial(write_options, cmd)  # type: ignore[method-assign]
         super().add_command(cmd, name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -158,26 +159,6 @@ def _colors_wanted() -> bool | None:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
-
-
-def _format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write a command's options: its own first, then what every command has, then how the network is opened."""
-    groups: dict[str, list[tuple[str, str]]] = {
-        "Options": [],
-        "In every command": [],
-        "How the network is opened": [],
-    }
-    for parameter in command.get_params(context):
-        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)) is not None:
-            common = parameter.name in ("help", "quiet", "verbose", "force", "as_json")
-            group = "Options" if not common else "In every command"
-            groups["How the network is opened" if isinstance(parameter, NetworkOption) else group].append(
-                record
-            )
-    for heading, records in groups.items():
-        if records:
-            with formatter.section(heading):
-                formatter.write_dl(records)
 
 
 def _not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str | None:

@@ -29,7 +29,7 @@ from convscope.cli.result_paths import (
 @theme_option
 @bare_option
 @json_option
-@output_option("A chart (.png, .jpg, .webp, .svg, .pdf), or a folder for it.")
+@output_option("Also draw a chart there (.png, .jpg, .webp, .svg, .pdf), or into that folder.")
 def importance(
     network: str,
     layer: str,

@@ -18,6 +18,8 @@ from convscope.cli.settings import settings
 def lessons(output: str, as_json: bool) -> None:
     """Put the course into FOLDER: five lessons, each a notebook, on the built-in network and without a download.
 
+    Without a FOLDER it is convscope-lessons, in this one.
+
     Each takes a classic document's steps in their order: filters and answers with Caffe, twice, and in Chinese;
     what filters dream of, with Keras; gradients, dreams and styles, with TensorFlow.
     """

@@ -45,7 +45,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Thing = TypeVar("_Thing")
 _NO_BAR = {"disable": True}
 palette_option = click.option(
-    "--palette", metavar="NAME", help="A colormap of matplotlib, as gray, viridis, RdBu_r."
+    "--palette",
+    metavar="NAME",
+    help="A colormap of matplotlib, as viridis, RdBu_r; gray by default, blue to red for numbers of both signs.",
 )
 theme_option = click.option(
     "--theme",
@@ -57,7 +59,12 @@ theme_option = click.option(
 bare_option = click.option(
     "--bare", is_flag=True, help="Leave out the title, which names the network and the photograph."
 )
-tile_size_option = click.option("--tile-size", type=int, metavar="PIXELS", help="The longer side of a tile.")
+tile_size_option = click.option(
+    "--tile-size",
+    type=int,
+    metavar="PIXELS",
+    help="The longer side of a tile; by default as large as a page holds.",
+)
 percentile_option = click.option(
     "--percentile", type=float, default=99.5, show_default=True, help="Clip values beyond it; 100 clips none."
 )
@@ -189,7 +196,7 @@ def _print_classes(name: str, best: Sequence[Prediction]) -> None:
 @tile_size_option
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
 def filters(
     network: str,
     addresses: Sequence[str],
@@ -224,8 +231,18 @@ def filters(
 @click.argument("picture")
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @network_options
-@click.option("--channels", type=numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
-@click.option("--columns", type=click.IntRange(1), metavar="N", help="Tiles side by side.")
+@click.option(
+    "--channels",
+    type=numbers(int),
+    metavar="N or I,J,K",
+    help="How many channels, or which ones; as many as a page holds by default.",
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Tiles side by side; about a square of them by default.",
+)
 @click.option(
     "--order",
     type=click.Choice(["index", "strongest"]),
@@ -239,7 +256,7 @@ def filters(
 @tile_size_option
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
 def activations(
     network: str,
     picture: str,
@@ -287,7 +304,9 @@ def activations(
 @theme_option
 @bare_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several.")
+@output_option(
+    "A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several; a name of its own here by default."
+)
 def values(
     network: str,
     picture: str,

@@ -197,6 +197,7 @@ _OPENING = (
         "--device",
         default="cpu",
         show_default=True,
+        metavar="NAME",
         help="Where to compute: cpu, cuda, mps, or auto: the graphics card where there is one.",
     ),
     _network_option(
@@ -310,7 +311,7 @@ def preset_option(guide: Mapping[str, PresetGuide]) -> Callable[[_Command], _Com
         default="default",
         show_default=True,
         shell_complete=complete,
-        help="How it is made: a name of the list below, with its source's numbers.",
+        help="How it is made: a name of the list below. Its source's numbers hold where no option says another.",
     )
 
 

@@ -92,7 +92,7 @@ def render_options(function: _Command) -> _Command:
 @batch_option
 @photographs_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
 def see(
     network: str,
     addresses: Sequence[str],
@@ -156,14 +156,24 @@ def see(
 @click.argument("network")
 @click.argument("layer")
 @network_options
-@click.option("--channels", type=numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
+@click.option(
+    "--channels",
+    type=numbers(int),
+    metavar="N or I,J,K",
+    help="How many channels, or which ones; all by default.",
+)
 @render_options
 @batch_option
 @photographs_option
-@click.option("--columns", type=click.IntRange(1), metavar="N", help="Pictures side by side.")
+@click.option(
+    "--columns",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Pictures side by side; about a square of them by default.",
+)
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for it.")
+@output_option("A picture (.png, .jpg, .webp), or a folder for it; a name of its own here by default.")
 def sheet(
     network: str,
     layer: str,
