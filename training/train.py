@@ -51,8 +51,13 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--teacher", type=float, default=0.5, help="weight of the teacher's soft labels")
     parser.add_argument(
-        "--close-ups", action="store_true", help="also learn the teacher's answers to close-ups"
+        "--close-ups",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="learn the teacher's answers to cats or close_ups too, each as often as it is named",
     )
+    parser.add_argument("--bfloat16", action="store_true", help="inside; try whether it is faster here")
     parser.add_argument("--smoothing", type=float, default=0.1, help="label smoothing of the hard labels")
     parser.add_argument("--smooth", type=float, default=5e-4, help="weight of the first filters' roughness")
     parser.add_argument("--batch", type=int, default=128)
@@ -73,10 +78,10 @@ def soft_targets(labels: Tensor, teacher: float, smoothing: float) -> Tensor:
     return (1 - teacher) * hard + teacher * answers
 
 
-def loss_of(network: Classifier, pictures: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy with soft targets; bfloat16 inside, float outside."""
+def loss_of(network: Classifier, pictures: Tensor, targets: Tensor, bfloat16: bool) -> Tensor:
+    """Cross-entropy with soft targets; bfloat16 inside if asked for, float outside."""
     inputs = normalize(pictures).to(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         logits = network(inputs)
     return functional.cross_entropy(logits.float(), targets)
 
@@ -115,9 +120,7 @@ def accuracy(network: Classifier) -> tuple[float, float]:
     hits = torch.zeros(2)
     for start in range(0, len(labels), 250):
         batch = torch.from_numpy(pictures[start : start + 250].copy()).permute(0, 3, 1, 2).float() / 255
-        inputs = normalize(batch).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            best = network(inputs).float().topk(5).indices
+        best = network(normalize(batch).to(memory_format=torch.channels_last)).topk(5).indices
         found = best == torch.from_numpy(labels[start : start + 250])[:, None]
         hits += torch.stack([found[:, 0].sum(), found.any(1).sum()])
     top1, top5 = (hits / len(labels)).tolist()
@@ -183,12 +186,12 @@ def begin(arguments: argparse.Namespace) -> Run:
     return run
 
 
-def update(run: Run, pictures: Tensor, targets: Tensor, smooth: float) -> float:
+def update(run: Run, pictures: Tensor, targets: Tensor, arguments: argparse.Namespace) -> float:
     """One step of the optimizer on one batch; the loss. Leaves the pictures' own gradient with them."""
     run.network.train()
-    loss = loss_of(run.network, pictures, targets)
+    loss = loss_of(run.network, pictures, targets, arguments.bfloat16)
     run.optimizer.zero_grad()
-    (loss + smooth * roughness(run.network)).backward()
+    (loss + arguments.smooth * roughness(run.network)).backward()
     run.optimizer.step()
     return loss.item()
 
@@ -199,10 +202,10 @@ def step(run: Run, batch: Tensor, targets: Tensor, arguments: argparse.Namespace
     The attack follows the gradient that the first step has computed anyway (Shafahi et al., 2019: free).
     """
     batch.requires_grad_(arguments.epsilon > 0)
-    loss = update(run, batch, targets, arguments.smooth)
+    loss = update(run, batch, targets, arguments)
     if batch.grad is not None:
         epsilon = arguments.epsilon * batch.shape[-1] / 64  # as much a pixel, whatever the crop's size
-        update(run, attacked(batch.detach(), batch.grad, epsilon), targets, arguments.smooth)
+        update(run, attacked(batch.detach(), batch.grad, epsilon), targets, arguments)
     return loss
 
 
@@ -225,19 +228,16 @@ class Lesson:
         return augment(found, size, random, chosen >= begins[1]), self.targets[chosen]
 
 
-NEAR = ("close_ups", "cats", "cats", "cats")
-
-
 def lesson(arguments: argparse.Namespace) -> Lesson:
     """What a run learns from; of close-ups the teacher alone says what they show."""
     pictures, labels = load("train")
     targets = soft_targets(torch.from_numpy(labels), arguments.teacher, arguments.smoothing)
-    if not arguments.close_ups:
-        return Lesson((pictures,), targets)
-    near = [np.load(RUNS / f"{name}.npy", mmap_mode="r") for name in NEAR]
-    answers = [np.load(RUNS / f"{name}_logits.npy") for name in NEAR]
-    asked = torch.from_numpy(np.concatenate(answers)).float().softmax(1)
-    return Lesson((pictures, *near), torch.cat([targets, asked]))
+    near = [np.load(RUNS / f"{name}.npy", mmap_mode="r") for name in arguments.close_ups]
+    asked = [
+        torch.from_numpy(np.load(RUNS / f"{name}_logits.npy")).float().softmax(1)
+        for name in arguments.close_ups
+    ]
+    return Lesson((pictures, *near), torch.cat([targets, *asked]))
 
 
 def train_epoch(run: Run, learned: Lesson, arguments: argparse.Namespace) -> bool:
