@@ -72,3 +72,12 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     shown = (tmp_path / "auto_gallery" / "1_look" / "values.html").read_text(encoding="utf-8")
     picture = re.search(r'src="../../(_images/sphx_glr_values_001\.png)"', shown)
     assert picture and Image.open(tmp_path / picture[1]).size > (64, 64)
+    assert '<p class="caption">' in shown and "Go to the end" not in shown
+    first = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert first.count("<figure") == (DOCUMENTATION / "index.md").read_text(encoding="utf-8").count("[<img")
+    reference = (tmp_path / "api.html").read_text(encoding="utf-8")
+    listed = {f"convscope.{name}" for name in convscope.__all__}
+    listed |= {f"convscope.objectives.{name}" for name in convscope.objectives.__all__}
+    for name in listed:
+        assert reference.count(f'id="{name}"') + reference.count(f'id="module-{name}"') == 1, name
+    assert "numpy._typing" not in re.sub(r"<[^>]+>", "", reference)
