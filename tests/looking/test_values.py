@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from convscope import open_network
 from convscope.errors import InputError
 from convscope.looking.values import values
 from convscope.presentation.style import theme_named
@@ -27,7 +28,7 @@ def test_any_layer_and_a_channel_may_be_plotted() -> None:
 
 @pytest.mark.parametrize(
     ("address", "noun"),
-    [("scores", "unit"), ("conv1:0", "position"), ("conv1", "value")],
+    [("scores", "class"), ("conv1:0", "position"), ("conv1", "value")],
 )
 def test_the_axis_says_what_is_counted(address: str, noun: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
@@ -36,6 +37,18 @@ def test_the_axis_says_what_is_counted(address: str, noun: str, monkeypatch: pyt
     values(planted_network(), plain_picture(), address, order="strongest")
     ordered, _, falling, _ = said
     assert ordered == noun and falling.startswith(f"{noun}s, the highest first")
+
+
+def test_the_highest_classes_are_named_by_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They had numbers, which say nothing of a network that names 200 classes."""
+    network, said = open_network("builtin"), []
+    monkeypatch.setattr(Axes, "annotate", lambda _, words, *__, **___: said.append(words))
+    picture = values(network, "coffee", "prob")
+    assert picture.caption.split("the highest: ")[1].startswith("espresso (0.9")
+    assert [words.split(":")[0] for words in said if words.startswith("espresso")] == ["espresso"]
+    labels = {network.labels[number] for number in network.probabilities("coffee").argsort()[-5:]}
+    assert {words.split(":  ")[0] for words in said} == labels
+    assert values(network, "coffee", "pooling").caption.split("the highest: ")[1][0].isdigit()
 
 
 def test_what_cannot_be_plotted_is_answered() -> None:

@@ -24,7 +24,7 @@ from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.style import ThemeName
-from convscope.presentation.value_plots import values_and_histogram
+from convscope.presentation.value_plots import Counted, values_and_histogram
 from convscope.presentation.wording import title_of
 
 _MOST_LISTED = 10_000
@@ -97,8 +97,9 @@ def values(network: Network, picture: InputLike, address: str, **options: Unpack
     """Show a layer's values in order and, below, the histogram of the positive ones.
 
     `address` is any layer, or several; without one, those on the way that have no maps. Those with one number a
-    channel (fully connected, pooled to 1×1) read best. `order` "strongest" puts the highest first; the histogram
-    has `bins` bars. `bare` leaves out the title, which names address, network and photograph.
+    channel (fully connected, pooled to 1×1) read best; the highest are named, of a layer of classes by their labels.
+    `order` "strongest" puts the highest first; the histogram has `bins` bars. `bare` leaves out the title, which
+    names address, network and photograph.
 
     >>> convscope.values(network, "coffee", "head").save("head.png")
 
@@ -117,7 +118,10 @@ def values(network: Network, picture: InputLike, address: str, **options: Unpack
         raise InputError(f"bins is between 1 and 10000, not {how.bins}")
     require_one_of("order", how.order, get_args(Order))
     title = "" if how.bare else title_of(f"{unit}", network, picture)
+    counted = Counted(noun)
+    if unit.channel is None and unit.layer in network.class_values and network.labels:
+        counted = Counted("class", [network.class_label(index) for index in range(numbers.size)])
     plot = values_and_histogram(
-        numbers, order=how.order, title=title, bins=how.bins, theme=how.theme, noun=noun
+        numbers, order=how.order, title=title, bins=how.bins, theme=how.theme, counted=counted
     )
     return replace(plot, caption=f"{unit}: {plot.caption}")

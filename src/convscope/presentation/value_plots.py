@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,21 @@ _FEW_CLASSES = 24
 _PEAKS = 5  # that are named
 _MANY_RANKS = 1000  # from which falling values hug the edge
 _MANY_VALUES = 8192  # up to which each has a line of its own
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What has a value each: the word for one, and a name for each where they have names."""
+
+    noun: str = "unit"
+    labels: Sequence[str] | None = None
+
+    def name(self, index: int) -> str:
+        """Return what the one with this number is called."""
+        return _name(self.labels, index)
+
+
+_UNITS = Counted()
 
 
 def probability_plot(
@@ -66,12 +82,12 @@ def values_and_histogram(
     title: str = "",
     bins: int = 100,
     theme: ThemeName = "light",
-    noun: str = "unit",
+    counted: Counted = _UNITS,
 ) -> Picture:
-    """Return a layer's values, the highest named by their number, above the histogram of the positive ones.
+    """Return a layer's values, the highest named, above the histogram of the positive ones.
 
     ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer; with ``order``
-    "strongest" the highest come first, thousands by the logarithm of their place. ``noun`` says what has each.
+    "strongest" the highest come first, thousands by the logarithm of their place. ``counted`` says what has each.
     InputError for NaN.
     """
     flat = np.asarray(values, dtype=float).ravel()
@@ -85,9 +101,11 @@ def values_and_histogram(
     with figure_in_style(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
         above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
         falling = order == "strongest" and len(flat) > _MANY_RANKS
-        (_draw_ranks if falling else _draw_values)(above, flat, numbers, colors)
-        places = f"{noun}s, the highest first" + (" (logarithmic)" if falling else "")
-        above.set_xlabel(noun if order == "index" else places)
+        (_draw_ranks if falling else _draw_values)(
+            above, flat[numbers], lambda place: counted.name(numbers[place]), colors
+        )
+        places = f"{counted.noun}s, the highest first" + (" (logarithmic)" if falling else "")
+        above.set_xlabel(counted.noun if order == "index" else places)
         above.set_ylabel("value")
         share = (
             f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
@@ -104,7 +122,8 @@ def values_and_histogram(
         set_title(above, title, colors)
         ends = f"{flat.min():.4g} to {flat.max():.4g}"
         best = ", ".join(
-            f"{index} ({flat[index]:.3g})" for index in np.argsort(-flat, kind="stable")[:_PEAKS]
+            f"{counted.name(index)} ({flat[index]:.3g})"
+            for index in np.argsort(-flat, kind="stable")[:_PEAKS]
         )
         words = f"value{'s' * (len(flat) > 1)} {'in order' if order == 'index' else 'the highest first'}"
         return picture_of(
@@ -144,12 +163,16 @@ def _draw_few(axes: Axes, values: NDArray[Any], names: list[str], colors: Theme)
         color=[colors.quiet if v < values.max() else colors.accent for v in values],
     )
     axes.bar_label(bars, [percent(value) for value in values], padding=2, size=9)
-    slanted = max(map(len, names)) > 110 / len(names)
-    axes.set_xticks(
-        np.arange(len(values)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center"
-    )
+    _name_ticks(axes, names)
     if names[0] == "0":
         axes.set_xlabel("class number")
+
+
+def _name_ticks(axes: Axes, names: list[str]) -> None:
+    slanted = max(map(len, names)) > 110 / len(names)
+    axes.set_xticks(
+        np.arange(len(names)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center"
+    )
 
 
 def _draw_many(axes: Axes, values: NDArray[Any], colors: Theme, peaks: list[tuple[int, float, str]]) -> None:
@@ -171,14 +194,14 @@ def _peaks(
     return [(int(i), float(values[i]), f"{_name(labels, i)}  {percent(values[i])}") for i in best]
 
 
-def _draw_values(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
+def _draw_values(axes: Axes, heights: NDArray[Any], name: Callable[[int], str], colors: Theme) -> None:
     """Draw a bar for each of a few values, a line for each of some thousands, the range of each group of more."""
-    heights, count = flat[numbers], len(flat)
+    count = len(heights)
     axes.axhline(0, color=colors.line, linewidth=0.8)
     if count <= _FEW_CLASSES:
         bars = axes.bar(np.arange(count), heights, color=colors.accent)
         axes.bar_label(bars, [f"{value:.3g}" for value in heights], padding=2, size=9)
-        axes.set_xticks(np.arange(count), list(map(str, numbers)))
+        _name_ticks(axes, list(map(name, range(count))))
         axes.margins(y=0.15)
         return
     peaks = np.argsort(-heights, kind="stable")[:_PEAKS]
@@ -195,13 +218,13 @@ def _draw_values(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: 
     axes.set_xlim(-0.015 * count, 1.015 * count)
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
     if heights.max() > 0:
-        words = [(float(at), float(heights[at]), f"{numbers[at]}:  {heights[at]:.3g}") for at in peaks]
+        words = [(float(at), float(heights[at]), f"{name(at)}:  {heights[at]:.3g}") for at in peaks]
         _name_peaks(axes, words, count, colors)
 
 
-def _draw_ranks(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
+def _draw_ranks(axes: Axes, heights: NDArray[Any], name: Callable[[int], str], colors: Theme) -> None:
     """Draw falling values by the logarithm of their place: few of thousands are high, and would hug the edge."""
-    heights, count = flat[numbers], len(flat)
+    count = len(heights)
     places = np.unique(np.geomspace(1, count, 1024).round().astype(int))
     wide = float(np.log10(count))
     axes.axhline(0, color=colors.line, linewidth=0.8)
@@ -213,8 +236,8 @@ def _draw_ranks(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: T
     powers = range(int(wide) + 1)
     axes.set_xticks(list(powers), [f"{10**power:,}" for power in powers])
     if heights[0] > 0:
-        names = [f"{number}:  {value:.3g}" for number, value in zip(numbers, heights[:_PEAKS], strict=False)]
-        _name_peaks(axes, list(zip(at.tolist(), heights.tolist(), names, strict=False)), wide, colors)
+        words = [f"{name(place)}:  {heights[place]:.3g}" for place in range(_PEAKS)]
+        _name_peaks(axes, list(zip(at.tolist(), heights.tolist(), words, strict=False)), wide, colors)
 
 
 def _name_peaks(axes: Axes, peaks: Sequence[tuple[float, float, str]], classes: float, colors: Theme) -> None:
