@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import convscope
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
@@ -113,3 +114,12 @@ def test_what_a_saved_network_is_told_in_vain_is_not_passed_over(
     with pytest.raises(InputError, match=words):
         convscope.open_network(file, **options)
     assert convscope.open_network(file, input_shape=(1, 3, 32, 32)).input_spec is not None
+
+
+def test_what_is_nearly_a_network_is_told_what_it_is() -> None:
+    with pytest.raises(InputError, match=r"found the class Identity: give one of it, Identity\(\)"):
+        convscope.open_network(nn.Identity)
+    with pytest.raises(InputError, match=r"found weights alone \(a state_dict\): load them into a module"):
+        convscope.open_network(nn.Linear(2, 2).state_dict())
+    with pytest.raises(InputError, match=r"found dict$"):
+        convscope.open_network({})

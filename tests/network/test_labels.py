@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from convscope.errors import NetworkFileError, UnknownLayer
+from convscope.formats.opening import open_network
 from convscope.network.labels import Label, find_label, imagenet_labels, inception_labels, read_labels
 
 NAMES = ("tench, Tinca tinca", "goldfish, Carassius auratus", "carpenter's kit, tool kit")
@@ -83,7 +86,7 @@ def test_a_name_a_line_may_hold_spaces_digits_and_any_alphabet(tmp_path: Path) -
         (b"\x89HDF\0\0", "binary data"),
         (b"0,a\n2,b\n", "have to run on from 0 or 1; number 1 is missing"),
         (b"5,a\n6,b\n", "they begin at 5"),
-        (b'{"cat": 0}', "maps names, not class numbers"),
+        (b'{"cat": "dog"}', "maps names, not class numbers"),
         (b"[1, 2]", "label 0 is a int, not a name"),
     ],
 )
@@ -171,3 +174,22 @@ def test_inception_labels_are_in_googles_order(shared_data: Path) -> None:
     assert (
         labels[429].synset == "n02012849"
     )  # the bird, among egrets and bitterns; the machine is the other crane
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{1: "dog", 0: "cat", 2: "bird"}, {"dog": 1, "cat": 0, "bird": 2}, {"2": "bird", "1": "dog", "0": "cat"}],
+)
+def test_a_table_between_numbers_and_labels_gives_them_in_the_numbers_order(
+    table: dict[Any, Any], tmp_path: Path
+) -> None:
+    """Transformers' id2label and torchvision's class_to_idx, in memory and as a file: a table's keys were the names."""
+    module = nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = open_network(module, input_shape=(1, 3, 8, 8), labels=table)
+    assert network.labels == ("cat", "dog", "bird")
+    (tmp_path / "labels.json").write_text(json.dumps(table))
+    assert read_labels(tmp_path / "labels.json") == ["cat", "dog", "bird"]
+    with pytest.raises(
+        NetworkFileError, match="the table of labels have to run on from 0 or 1; number 1 is missing"
+    ):
+        open_network(module, input_shape=(1, 3, 8, 8), labels={0: "cat", 2: "bird", 3: "dog"})

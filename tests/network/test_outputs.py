@@ -222,3 +222,35 @@ def test_a_last_layer_of_codes_is_one_of_scores() -> None:
     assert [str(output) for output in Network(graph, input_spec=None).outputs] == [
         "out: 7 classes, as far as can be told"
     ]
+
+
+def test_the_labels_say_which_output_tells_the_classes() -> None:
+    """Ten scores, beside the four fractions of a box: labels of ten were refused, as four classes were read."""
+
+    def three(net: Net, x: Tensor) -> object:
+        x = pooled(x)
+        return net.score(x), net.group(x).softmax(1), net.fraction(x).sigmoid()
+
+    parts = {"score": nn.Linear(8, 10), "group": nn.Linear(8, 3), "fraction": nn.Linear(8, 4)}
+    torch.manual_seed(0)
+    module = Net(three, **parts)
+    for labels, output in ([f"class {index}" for index in range(10)], "score"), (["a", "b", "c"], "softmax"):
+        network = open_network(module, input_shape=(1, 3, 48, 64), labels=labels)
+        assert network.class_output == output
+        picture = torch.rand(1, 3, 48, 64)
+        answer = module.eval()(picture)[0 if output == "score" else 1]
+        assert network.predict(picture, top=1)[0][0] == labels[int(answer.argmax())]
+    with pytest.raises(InputError, match="there are 9 labels given"):
+        open_network(module, input_shape=(1, 3, 48, 64), labels=["a"] * 9)
+
+
+def test_fractions_that_are_called_a_box_are_no_classes() -> None:
+    def ends(net: Net, x: Tensor) -> object:
+        return {
+            "logits": net.score(pooled(x)),
+            "box": net.box(pooled(x)).sigmoid(),
+            "age": net.age(pooled(x)).sigmoid(),
+        }
+
+    found = roles(ends, score=nn.Linear(8, 10), box=nn.Linear(8, 4), age=nn.Linear(8, 5))
+    assert found == {"logits": "classes", "box": "boxes", "age": "vector"}

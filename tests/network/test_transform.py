@@ -84,3 +84,18 @@ def test_what_is_wrong_is_said() -> None:
         opened(lambda image: normalized(image)[:1])
     with pytest.warns(ConvscopeWarning, match="more to colors than to shift"):
         opened(lambda image: normalized(image).exp())
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
+def test_the_size_that_a_transform_gives_is_that_of_the_layers_where_no_other_is_stated() -> None:
+    """The layers had the sizes of a guess, 224 x 224, beside pictures of 28 x 32."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    guessed = open_network(module)
+    assert guessed.input_spec is not None and guessed.input_spec.provenance["size"] == "guess"
+    assert guessed.notes[0].partition("guessed: ")[2].startswith("224 x 224; RGB; 0..1; minus 0.485")
+    for said in ({"transform": normalized}, {"size": (28, 32)}):
+        network = open_network(module, **said)  # type: ignore[arg-type]
+        assert network.layers["0"].shape == (1, 4, 28, 32) and network.input_spec is not None
+        assert network.input_spec.size == (28, 32) and "224" not in str(network.notes)
+    stated = open_network(module, input_shape=(1, 3, 28, 32))
+    assert stated.input_spec is not None and stated.input_spec.provenance["size"] == "input shape"

@@ -21,6 +21,7 @@ from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import plain_spec, without_guessed_scale
 from convscope.network.origin import shown_name
 from convscope.network.own_normalization import with_own_normalization
+from convscope.network.parameters import Shape
 from convscope.network.transform import with_transform
 
 
@@ -88,6 +89,15 @@ def with_preprocessing(parts: NetworkParts, preprocessing: Mapping[str, Any]) ->
     others = {name: value for name, value in preprocessing.items() if name != "mean"}
     spec = _changed(parts.input_spec, others).with_mean(read_mean(file), because=f"mean file {file.name}")
     return replace(parts, input_spec=spec, origin=parts.origin.with_file(file))
+
+
+def size_instead_of_a_guess(read: NetworkParts, parts: NetworkParts) -> Shape | None:
+    """Return the input's shape for the size that a person said, where the network was read at one that was guessed."""
+    if read.input_spec is None or parts.input_spec is None or "size" not in read.input_spec.guesses:
+        return None
+    if parts.input_spec.size == read.input_spec.size:
+        return None
+    return (1, *parts.input_spec.shape[1:])
 
 
 def _changed(spec: InputSpec, changes: Mapping[str, Any]) -> InputSpec:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 import torch
 
 from convscope.formats.given_shapes import GivenShape
 from convscope.network.input_spec import Array, ChannelOrder, Layout, Resize
 from convscope.network.transform import Transform
+
+Labels: TypeAlias = str | Path | Sequence[str] | Mapping[int, str] | Mapping[str, int]
+"""A file, the labels in the classes' order, or a table between labels and numbers, in either direction."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class OpenOptions:
 
     weights: str | Path | None = None
     device: str | torch.device = "cpu"
-    labels: str | Path | Sequence[str] | None = None
+    labels: Labels | None = None
     input_shape: GivenShape | None = None
     rules: Mapping[str, Any] | None = None
     architecture: object = None
@@ -49,7 +52,7 @@ class OpenKeywords(PreprocessingKeywords, total=False):
 
     weights: str | Path | None
     device: str | torch.device
-    labels: str | Path | Sequence[str] | None
+    labels: Labels | None
     input_shape: GivenShape | None
     rules: Mapping[str, Any] | None
     architecture: object

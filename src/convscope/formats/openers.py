@@ -144,7 +144,16 @@ def _opener_of_object(source: object) -> Opener:
         if package in packages:
             return opener
     possible = ", ".join(("a path", *(f"a model of {package}" for package in BY_PACKAGE)))
-    raise InputError(f"a network is opened from {possible}; found {type(source).__name__}")
+    raise InputError(f"a network is opened from {possible}; found {_in_words(source)}")
+
+
+def _in_words(source: object) -> str:
+    """Return what an object is that is no network, and what to do about the two that are nearly one."""
+    if isinstance(source, type):
+        return f"the class {source.__name__}: give one of it, {source.__name__}()"
+    if isinstance(source, Mapping) and source and all(hasattr(value, "shape") for value in source.values()):
+        return "weights alone (a state_dict): load them into a module, and open that"
+    return type(source).__name__
 
 
 def _opener_of_folder(folder: Path) -> Opener:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 import torch
+from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import ConvscopeError, InputGuess, NetworkFileError, warn
 from convscope.files import COPIED_BYTES, FileState
 from convscope.formats.expectations import (
+    size_instead_of_a_guess,
     with_inputs,
     with_preprocessing,
     with_sidecar,
@@ -94,16 +97,27 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     if isinstance(known_options.architecture, str):
         recorded["architecture"] = known_options.architecture
     recorded_options = {name: value for name, value in recorded.items() if value is not None}
-    with _in_words(request):
-        parts = with_inputs(opener_of(request)(request), fixed)
-        parts = replace(parts, origin=replace(parts.origin, options=recorded_options))
-        parts = with_sidecar(without_second_normalization(with_spec(parts)))
-    parts = with_preprocessing(parts, preprocessing)  # what a person says is not the file's fault
+
+    read = _read(request, fixed, recorded_options)
+    parts = with_preprocessing(read, preprocessing)  # what a person says is not the file's fault
+    if shape := size_instead_of_a_guess(read, parts):
+        read = _read(replace(request, input_shape=shape), fixed, recorded_options)
+        parts = with_preprocessing(read, preprocessing)
     with _in_words(request):
         network = _network(with_labels(parts, known_options.labels), request.device)
     for note in network.notes:
         warn(note, InputGuess)
     return network
+
+
+def _read(
+    request: Request, fixed: Mapping[str, Tensor | float | str], options: Mapping[str, Any]
+) -> NetworkParts:
+    """Return what a format's opener, the network itself and a file beside it say; `options` are for its recipe."""
+    with _in_words(request):
+        parts = with_inputs(opener_of(request)(request), fixed)
+        parts = replace(parts, origin=replace(parts.origin, options=options))
+        return with_sidecar(without_second_normalization(with_spec(parts)))
 
 
 @contextmanager

@@ -16,7 +16,9 @@ from convscope.network.outputs import Output, made_by, producer_of
 
 
 def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -> Output:
-    """Return the output that tells classes apart: one with probabilities first, then the deepest, then the last.
+    """Return the output that tells classes apart: the one that the labels are for, else one with probabilities.
+
+    Of several it is the deepest, and then the last.
 
     InputError, with what each output is instead, where none does.
     """
@@ -30,6 +32,7 @@ def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -
             f"{name} is no classifier; its outputs are {listed}. To explain one of their numbers point at it, as "
             f"{outputs[-1].value}:0; where they are classes, give labels that are as many"
         )
+    classes = [output for output in classes if output.labeled] or classes
     sure = [output for output in classes if output.sure] or classes
     best = [output for output in sure if made_by(graph, output.value) == "softmax"] or sure
     depths = graph.depths([output.value for output in best])

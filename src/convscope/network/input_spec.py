@@ -196,11 +196,18 @@ class InputSpec:
         """
         names = [item.name for item in dataclasses.fields(self)]
         for name in changes.keys() - set(names):
-            raise InputError(
-                f"an input spec has no {name!r}.{did_you_mean(name, names)} Possible: {', '.join(names)}"
-            )
+            hint = words.own_name(name, changes[name]) or did_you_mean(name, names)
+            raise InputError(f"an input spec has no {name!r}.{hint} Possible: {', '.join(names)}")
         provenance = dict(self.provenance) | dict.fromkeys(changes, because)
         return dataclasses.replace(self, **{"provenance": provenance, **changes})
+
+    def with_guessed_size(self) -> InputSpec:
+        """Return a copy whose size is marked as a guess.
+
+        >>> convscope.InputSpec((224, 224), provenance={"size": "input shape"}).with_guessed_size().provenance
+        {'size': 'guess'}
+        """
+        return self.replace(because=GUESS, size=self.size)
 
     @arguments_in_words
     def of_size(self, size: Size | int, *, because: str = "you", **changes: Any) -> InputSpec:
@@ -407,19 +414,9 @@ class InputSpec:
         """One line where a guess decides the numbers that the network gets: what was guessed, and how to say it.
 
         >>> convscope.InputSpec((224, 224)).note
-        'nothing says how a picture becomes its input; guessed: RGB; 0..1 (...)'
+        'nothing says how a picture becomes its input; guessed: 224 x 224; RGB; 0..1; no mean (--input-shape, ...)'
         """
-        fields = (
-            *(() if self.channel_order == "GRAY" else ("channel_order",)),
-            *("raw_scale", "mean"),
-            *(() if self.input_scale == 1 else ("input_scale",)),
-        )
-        if not any(name in self.guesses for name in fields):
-            return None
-        return (
-            f"nothing says how a picture becomes its input; guessed: {words.numbers(self)} (--channel-order, "
-            "--raw-scale, --mean and --input-scale say it)"
-        )
+        return words.note(self)
 
     @property
     def guesses(self) -> dict[str, str]:

@@ -26,10 +26,59 @@ def line(spec: InputSpec) -> str:
 
 def numbers(spec: InputSpec) -> str:
     """Return what becomes of a picture's numbers, in order."""
-    parts = [_channels(spec), f"0..{spec.raw_scale:g}"]
-    parts += [f"minus {_mean(spec.mean)}"] if np.size(spec.mean) else []
-    parts += [f"times {_numbers(spec.input_scale)}"] if spec.input_scale != 1 else []
-    return "; ".join(parts)
+    parts = _steps(spec)
+    return "; ".join(text for name, text in parts.items() if text and (name != "mean" or np.size(spec.mean)))
+
+
+def _steps(spec: InputSpec) -> dict[str, str]:
+    """Return field to what it does to a picture's numbers; nothing for a scale of 1."""
+    return {
+        "channel_order": _channels(spec),
+        "raw_scale": f"0..{spec.raw_scale:g}",
+        "mean": f"minus {_mean(spec.mean)}" if np.size(spec.mean) else "no mean",
+        "input_scale": f"times {_numbers(spec.input_scale)}" if spec.input_scale != 1 else "",
+    }
+
+
+def note(spec: InputSpec) -> str | None:
+    """Return what is guessed of a picture's size and numbers, and how to say it; None where no guess counts."""
+    steps = {"size": f"{spec.size[0]} x {spec.size[1]}", **_steps(spec)}
+    guessed = {name: text for name, text in steps.items() if text and name in spec.guesses}
+    if not guessed.keys() - ({"channel_order"} if spec.channel_order == "GRAY" else set()):
+        return None
+    options = [_OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in guessed]
+    listed = " and ".join([", ".join(options[:-1]), options[-1]] if options[1:] else options)
+    known = any(name not in spec.guesses for name, text in _steps(spec).items() if text)
+    begun = "how a picture becomes its input is guessed in part" if known else f"{_NOTHING}; guessed"
+    return f"{begun}: {'; '.join(guessed.values())} ({listed} {'say' if options[1:] else 'says'} it)"
+
+
+_NOTHING = "nothing says how a picture becomes its input"
+_OPTIONS = {"size": "--input-shape"}
+_NAMES_ELSEWHERE = {
+    "input_size": "size",
+    "image_size": "size",
+    "img_size": "size",
+    "color_order": "channel_order",
+}
+
+
+def own_name(name: str, value: object) -> str:
+    """Return what to say of a setting that other libraries have under another name; nothing for an unknown one.
+
+    >>> own_name("std", (0.5, 0.25))
+    ' It divides, and input_scale multiplies: input_scale=(2, 4), 1 / std.'
+    """
+    if name in _NAMES_ELSEWHERE:
+        return f" Here it is {_NAMES_ELSEWHERE[name]!r}."
+    if name not in ("std", "stdev", "deviation", "image_std"):
+        return ""
+    try:
+        each = [f"{1 / float(number):.6g}" for number in np.ravel(np.asarray(value, np.float64)).tolist()]
+    except (TypeError, ValueError, ZeroDivisionError):
+        each = []
+    scale = f"input_scale=({', '.join(each)}), " if each else ""
+    return f" It divides, and input_scale multiplies: {scale}1 / {name}."
 
 
 def values(spec: InputSpec) -> list[tuple[str, str]]:

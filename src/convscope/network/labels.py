@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from convscope.errors import NetworkFileError, UnknownLayer, did_you_mean
 from convscope.files import require_regular
@@ -149,19 +150,32 @@ def _json_rows(text: str, path: str | os.PathLike[str]) -> list[str] | None:
         raise NetworkFileError(f"{os.fspath(path)} begins like JSON, but is not: {error}") from error
     _require_few(len(data), path)
     if isinstance(data, dict):
-        try:
-            numbers = sorted(data, key=int)
-        except ValueError as error:
-            raise NetworkFileError(
-                f"{os.fspath(path)} maps names, not class numbers, to labels: {error}"
-            ) from error
-        _check_numbers([int(number) for number in numbers], path)
-        data = [data[number] for number in numbers]
+        data = labels_by_number(data, path)
     rows = [" ".join(map(str, row)) if isinstance(row, list) else row for row in data]
     for index, row in enumerate(rows):
         if not isinstance(row, str):
             raise NetworkFileError(f"{os.fspath(path)}: label {index} is a {type(row).__name__}, not a name")
     return rows
+
+
+def labels_by_number(table: Mapping[Any, Any], path: str | os.PathLike[str]) -> list[Any]:
+    """Return the labels of {number: label}, in the numbers' order, or of {label: number} as torchvision has them.
+
+    Raises NetworkFileError, naming `path`, where the numbers do not run on from 0 or 1.
+
+    >>> labels_by_number({"dog": 1, "cat": 0}, "labels")
+    ['cat', 'dog']
+    """
+    if all(type(number) is int for number in table.values()):
+        table = {number: label for label, number in table.items()}
+    try:
+        by_number = {int(number): label for number, label in table.items()}
+    except (TypeError, ValueError) as error:
+        raise NetworkFileError(
+            f"{os.fspath(path)} maps names, not class numbers, to labels: {error}"
+        ) from error
+    _check_numbers([*by_number], path)
+    return [by_number[number] for number in sorted(by_number)]
 
 
 def _line_rows(text: str, path: str | os.PathLike[str]) -> list[str]:

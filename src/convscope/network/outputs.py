@@ -45,7 +45,8 @@ class Output:
     """One output: its ``name`` in the network's format, and what it is.
 
     ``value`` is the address of the numbers to show (an argmax is looked through, to the scores it chose from);
-    ``shape`` is theirs, that of maps channels first, None where it depends on the picture. ``role`` is
+    ``shape`` is theirs, that of maps channels first, None where it depends on the picture. ``labeled`` is True for
+    classes that are as many as the labels. ``role`` is
 
     - "classes": one number a class, (batch, classes), or a classifier's coarse map of them;
     - "class map": one number a class at each place, (batch, classes, height, width): show the strongest, with a legend;
@@ -64,6 +65,7 @@ class Output:
     shape: Shape | None
     grid: tuple[int, int] | None = None
     sure: bool = True
+    labeled: bool = False
     of_boxes: Literal["corners", "scores", "numbers"] = "corners"
 
     def __str__(self) -> str:
@@ -95,7 +97,7 @@ def find_outputs(
     with_shape = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in with_shape if output.role == "classes"]
     rows = {output.shape[1] for output in with_shape if output.shape and output.role == "boxes"}
-    beside = [_beside_others(output, classes, rows) for output in outputs_of_graph]
+    beside = [_beside_others(graph, output, classes, rows) for output in outputs_of_graph]
     corners = {output.shape[1] for output in beside if output.shape and _has_corners(output)}
     return tuple(_of_boxes(graph, output, corners) for output in beside)
 
@@ -130,13 +132,15 @@ class _Context:
 
     def _of_numbers(self, output: Output, count: int) -> Output:
         part = kind_of(made_by(self.graph, output.value)).part
-        if part in _SQUASHING and (count > 1 or made_by(self.graph, output.value) == "sigmoid"):
-            return output if count in _LANDMARKS and count != self.labels else replace(output, role="classes")
+        if count == self.labels > 1:
+            return replace(output, role="classes", labeled=True)
+        hint = _NO_CLASSES.search(f"{output.name} {output.value}")
+        sigmoid = made_by(self.graph, output.value) == "sigmoid"
+        if part in _SQUASHING and (count > 1 or sigmoid):
+            other = count in _LANDMARKS or (sigmoid and count > 1 and hint)
+            return output if other else replace(output, role="classes", labeled=count == self.labels)
         if count == 1:
             return output
-        if count == self.labels:
-            return replace(output, role="classes")
-        hint = _NO_CLASSES.search(f"{output.name} {output.value}")
         if hint or count in _LANDMARKS or not self._ends_in_scores(output.value):
             return output
         return replace(output, role="classes", sure=False)
@@ -220,12 +224,15 @@ def _without_codes(graph: Graph, outputs: Sequence[Output]) -> list[Output]:
     return [replace(one, role="vector", sure=True) if one in codes else one for one in outputs]
 
 
-def _beside_others(output: Output, classes: Sequence[Output], rows: Collection[int]) -> Output:
+def _beside_others(graph: Graph, output: Output, classes: Sequence[Output], rows: Collection[int]) -> Output:
     """Return what an output is, seen beside the others: four numbers beside classes, rows beside boxes."""
-    if output.shape is None:
+    if output.shape is None or output.labeled:
         return output
-    if not output.sure or (output.role == "vector" and len(output.shape) == 2):
-        beside = output.shape[1] == 4 and any(other is not output for other in classes)
+    fractions = made_by(graph, output.value) == "sigmoid" and any(
+        other.shape and other.shape[1] > 4 for other in classes
+    )
+    if fractions or not output.sure or (output.role == "vector" and len(output.shape) == 2):
+        beside = output.shape[1:] == (4,) and any(other is not output for other in classes)
         return replace(output, role="boxes", sure=True) if beside else output
     if output.role in ("vector", "tokens") and len(output.shape) == 3:
         return replace(output, role="boxes", grid=None) if output.shape[1] in rows else output

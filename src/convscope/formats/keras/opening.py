@@ -13,7 +13,7 @@ from convscope.files import user_path
 from convscope.formats.hdf5 import OwnFile, opened_hdf5
 from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, WEIGHTS, Member, read_json
 from convscope.formats.keras.building import build_graph
-from convscope.formats.keras.configuration import read_model
+from convscope.formats.keras.configuration import read_model, stated_shape
 from convscope.formats.keras.input_spec import find_input_spec
 from convscope.formats.keras.keras1 import is_of_keras_1
 from convscope.formats.keras.layers import Dialect
@@ -60,9 +60,11 @@ def parts_of(
         "rules", "architecture", because="a Keras model has its layers in its file, and none come and go"
     )
     graph = build_graph(model, found, dialect, input_shape=request.input_shape)
-    return NetworkParts(
-        graph, origin, find_input_spec(graph, origin.source), label_lists=(imagenet_labels(),)
-    )
+    spec = find_input_spec(graph, origin.source)
+    stated = stated_shape(model.layer(model.inputs[0].layer)) or ()
+    if spec is not None and request.input_shape is None and None in stated[1:]:
+        spec = spec.with_guessed_size()
+    return NetworkParts(graph, origin, spec, label_lists=(imagenet_labels(),))
 
 
 def _read_description(path: Path, kind: FileKind | None) -> tuple[Any, str, WeightFile | None]:

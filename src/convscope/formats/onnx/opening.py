@@ -23,6 +23,6 @@ def open_onnx(request: Request) -> NetworkParts:
     return NetworkParts(
         graph,
         Origin(str(path), files=(path,)),
-        find_input_spec(model, graph, path),
+        find_input_spec(model, graph, path, size_is_given=request.input_shape is not None),
         label_lists=(named_classes(model), imagenet_labels()),
     )

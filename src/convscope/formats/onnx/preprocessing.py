@@ -12,8 +12,8 @@ from typing import Any
 
 from convscope.errors import NetworkFileError
 from convscope.formats.onnx.element_types import UINT8
-from convscope.formats.onnx.inputs import input_types
-from convscope.formats.onnx.metadata import metadata, stated_input
+from convscope.formats.onnx.inputs import input_types, stated_shape
+from convscope.formats.onnx.metadata import metadata, stated_input, stated_size
 from convscope.formats.protobuf.message import Message
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
@@ -36,7 +36,9 @@ _RANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | None:
+def find_input_spec(
+    model: Message, graph: Graph, path: Path, *, size_is_given: bool = False
+) -> InputSpec | None:
     """Return what the network expects, each field with where it was found; None where it expects no picture."""
     name, shape = next(iter(graph.inputs.items()), ("", ()))
     layout = _layout(shape)
@@ -54,7 +56,14 @@ def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | Non
             spec = spec.replace(because="the file", **{**stated, "size": spec.size})
         except (TypeError, ValueError) as error:
             raise NetworkFileError(f"{path} says wrongly what it expects: {error}") from error
-    return spec
+    open_sizes = any(
+        isinstance(size, str)
+        for value in model.graph.input
+        if value.name == name
+        for size in stated_shape(value)[1:]
+    )
+    unsaid = open_sizes and not size_is_given and stated_size(model) is None
+    return spec.with_guessed_size() if unsaid else spec
 
 
 def _layout(shape: Shape) -> str | None:

@@ -183,7 +183,10 @@ def _parts_of(
     graph = _graph(module, _shapes_beside(module, request, shape), name)
     source = request.source if isinstance(request.source, str | Path) else name
     origin = Origin(str(source), None if request.weights is None else str(request.weights), files)
-    return NetworkParts(graph, origin, _fitted(spec, graph), label_lists=(imagenet_labels(),))
+    fitted = _fitted(spec, graph)
+    if fitted is not None and shape is None and not isinstance(module, ExportedProgram):
+        fitted = fitted.with_guessed_size()
+    return NetworkParts(graph, origin, fitted, label_lists=(imagenet_labels(),))
 
 
 def _shapes_beside(module: nn.Module, request: Request, shape: Any) -> Any:
