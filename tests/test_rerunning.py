@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from convscope import rerunning
-from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError
+from convscope.errors import ConvscopeError, ConvscopeWarning, NetworkFileError, RecipeError
 from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.classify import predictions
@@ -380,3 +381,24 @@ def test_a_recipe_without_a_picture_s_hash_takes_the_picture(photograph: Path) -
     assert (
         rerun(recipe, network=planted_network()).recipe == predictions(planted_network(), photograph).recipe
     )
+
+
+def test_a_module_stands_in_for_the_one_that_a_picture_was_made_from(tmp_path: Path) -> None:
+    """It was no network ('Sequential' object has no attribute 'sha256'), and without it a file was missed."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\ndog\n")
+    live = open_network(module, input_shape=(1, 3, 8, 8), mean=0, labels=labels)
+    made = activations(live, plain_picture(), "0")
+    path = made.save(tmp_path / "made.png")
+    with pytest.raises(
+        NetworkFileError, match=r"Where it has moved, or was one in memory, give it \(--network"
+    ):
+        rerun(path, picture=plain_picture())
+    again = rerun(path, network=module, picture=plain_picture())
+    assert (again.array == made.array).all()
+    with torch.no_grad():
+        module[0].weight.mul_(2)
+    with pytest.raises(RecipeError, match="its layers and weights"):
+        rerun(path, network=module, picture=plain_picture())

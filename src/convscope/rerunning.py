@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from convscope.argument_errors import ArgumentError, arguments_in_words
-from convscope.errors import ConvscopeError, RecipeError, did_you_mean, warn
+from convscope.errors import ConvscopeError, NetworkFileError, RecipeError, did_you_mean, warn
 from convscope.files import is_there, user_path
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
@@ -53,16 +53,16 @@ _FILES = ("labels", "mean")  # options that may be the path of a file
 def rerun(
     recipe: Recipe | str | os.PathLike[str],
     *,
-    network: Network | str | os.PathLike[str] | None = None,
+    network: object = None,
     picture: object = None,
     trust: bool = False,
 ) -> Picture:
     """Make a picture again from its `recipe` (or from the file that carries it): the same bytes when saved.
 
     `network` and `picture` stand in for the recorded ones, where those were made in Python or have moved; a moved
-    network's path is opened as the first one was. RecipeError if the recipe names anything but a technique, or if
-    the network, what it expects, its labels or a picture that went in have changed since; a ConvscopeWarning if the
-    libraries have, as the bytes may then differ.
+    network's path, or a module, is opened as the first one was. RecipeError if the recipe names anything but a
+    technique, or if the network, what it expects, its labels or a picture that went in have changed since; a
+    ConvscopeWarning if the libraries have, as the bytes may then differ.
 
     A picture's file may come from anyone, and its recipe name any file of yours: one outside its folder and the
     current one is read only with `trust`, and RecipeError names it; so it does for thousands of steps or pixels. A
@@ -169,7 +169,7 @@ def _warn_of_changes(recipe: Recipe) -> None:
 
 
 def _the_network(recipe: Recipe, network: Any) -> Any:
-    if network is None or isinstance(network, (str, os.PathLike)):
+    if network is None or isinstance(network, str | os.PathLike | torch.nn.Module):
         network = _open_again(recipe, network)
     name = recipe.network or "the network"
     _check_same(
@@ -193,19 +193,26 @@ def _network_hash(network: Network, recorded: str | None) -> str | None:
     return network.sha256
 
 
-def _open_again(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network:
-    """Open the network as it was opened, from where it is now."""
-    source = recipe.network if moved is None else os.fspath(moved)
+def _open_again(recipe: Recipe, given: object) -> Network:
+    """Open the network as it was opened: from where it is now, or the module or model of a program."""
+    source = recipe.network if given is None else given
     if source is None:
         raise RecipeError(
             "the picture was made from a network in memory; give it: rerun(recipe, network=...)"
         )
     options = _allowed("open_network", recipe.options, _OPTIONS)
-    path = user_path(source)
+    path = user_path(source) if isinstance(source, str | os.PathLike) else Path()
     folder = path if is_there(path) and path.is_dir() else path.parent
     options |= {key: _beside(options[key], folder) for key in _FILES if isinstance(options.get(key), str)}
     units = options.pop("units", None)
-    network = open_network(source, weights=_beside(recipe.weights, folder), **options)
+    try:
+        network = open_network(source, weights=_beside(recipe.weights, folder), **options)
+    except NetworkFileError as error:
+        if given is not None or is_there(path):
+            raise
+        raise NetworkFileError(
+            f"{error}. Where it has moved, or was one in memory, give it (--network, network=)"
+        ) from error
     for settings in (units,) if isinstance(units, Mapping) else units or ():
         network = network.with_units(settings)
     return network

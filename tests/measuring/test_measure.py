@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 from convscope import measure, open_network
 from convscope.address import Address
@@ -466,3 +467,20 @@ def test_a_picture_replaced_by_an_older_one_is_measured_again(tmp_path: Path) ->
     with pytest.warns(ConvscopeWarning, match="1 pictures have changed since they were measured"):
         again = measure(network, file.parent, folder=place).values("conv1")
     assert not np.array_equal(first, again)
+
+
+def test_a_module_that_holds_layers_is_asked_for_by_the_name_it_was_measured_under() -> None:
+    """`layers=["stage"]` was measured, and `strongest("stage:1")` said that it was not."""
+    torch.manual_seed(0)
+    module = nn.Sequential()
+    module.add_module("stage", nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    module.add_module("head", nn.Conv2d(4, 2, 1))
+    network = open_network(module, input_shape=(1, 3, 8, 8), mean=0)
+    pictures = np.random.default_rng(0).random((3, 8, 8, 3))
+    found = measure(network, list(pictures), layers=["stage"])
+    with torch.no_grad():
+        answers = torch.stack([module.stage(network.preprocess(one))[0, 1].amax() for one in pictures])
+    assert np.allclose(found.values("stage:1"), answers, atol=1e-6)
+    assert found.strongest("stage:1", top=1)[0].value == found.strongest("stage.1:1", top=1)[0].value
+    with pytest.raises(UnknownLayer, match="'head' was not measured"):
+        found.values("head:0")

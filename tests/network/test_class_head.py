@@ -113,3 +113,20 @@ def test_a_logarithm_of_probabilities_gives_the_same_probabilities() -> None:
     picture = plain_picture((0, 1, 0))
     logarithm = Network(ending_in("log_softmax"), input_spec=plain.input_spec)
     torch.testing.assert_close(logarithm.probabilities(picture), plain.probabilities(picture))
+
+
+def test_answers_to_several_pictures_are_not_taken_for_those_to_ones_crops() -> None:
+    """The probabilities of a batch were the mean over its pictures, as those over ten crops are."""
+    network = planted_network()
+    pictures = torch.cat([network.preprocess(plain_picture((shade,) * 3)) for shade in (0.1, 0.5, 0.9)])
+    answers = network.activations(pictures, network.class_output)[network.class_output]
+    with pytest.raises(InputError, match=r"answers to 3 pictures here, and these are one's probabilities"):
+        network.probabilities_of(answers)
+    for one, answer in zip(pictures, answers, strict=True):
+        assert torch.allclose(network.probabilities_of(answer[None]), network.probabilities(one))
+    spec = network.input_spec
+    assert spec is not None
+    squashed = spec.replace(resize="squash", resize_size=2 * spec.size[0], crops=10)
+    ten = replace(network, input_spec=squashed)
+    crops = ten.activations(ten.preprocess(plain_picture()), ten.class_output)[ten.class_output]
+    assert len(crops) == 10 and torch.allclose(ten.probabilities_of(crops).sum(), torch.tensor(1.0))

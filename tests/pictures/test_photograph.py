@@ -189,6 +189,7 @@ def test_folders_devices_addresses_and_other_objects(tmp_path: Path) -> None:
     assert "is not a regular file" in message_of("/dev/null")
     for thing in (None, 3j, object(), {"a": 1}, [["a"]], [[1], [1, 2]]):
         assert "is not a picture; give a path, bytes, a Pillow image or an array" in message_of(thing)
+    assert message_of(["a.png", "b.png"]).endswith("an array. Of several give one after the other")
 
 
 def test_a_file_without_permission(tmp_path: Path) -> None:

@@ -91,6 +91,10 @@ def test_what_cannot_be_saved_says_why(tmp_path: Path) -> None:
         Picture(PIXELS, recipe=Recipe("filters", {"text": "x" * 70_000})).save(tmp_path / "picture.jpg")
     with pytest.raises(PictureError, match=r"A PNG has the fewest limits"):
         Picture(np.zeros((1, 17_000))).save(tmp_path / "picture.webp")
+    with pytest.raises(
+        PictureError, match=r"cannot save \S*x.npy: numbers are written by numpy.save: a picture's are"
+    ):
+        Picture(np.zeros((2, 2))).save(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize(

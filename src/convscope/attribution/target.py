@@ -84,7 +84,7 @@ class AttributionTarget:
     """
 
     network: Network
-    input: Tensor
+    input: Tensor = field(repr=False)
     terms: tuple[TargetTerm, ...]
     known: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     picture_name: str = ""

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from warnings import catch_warnings
@@ -62,7 +63,19 @@ def measure(
     >>> found.strongest("mixed4a:42", top=1)[0].path
     'textures/train/...png'
     """
-    listed = list_pictures(pictures)
+    found = _measurements(network, list_pictures(pictures), layers, folder, shard, watch)
+    return replace(found, aliases=dict(network.graph.output_names) | dict(network.graph.aliases))
+
+
+def _measurements(
+    network: Network,
+    listed: Sequence[ListedPicture],
+    layers: Sequence[str],
+    folder: str | os.PathLike[str] | None,
+    shard: Shard | None,
+    watch: Watch | None,
+) -> Measurements:
+    """Return what is kept of the layers on the pictures, or measure it, beside the cache where the disk is full."""
     if layers and folder is None and shard is None and (whole := _kept_whole(network, listed, layers)):
         return whole
     plan = plan_measurement(network, layers)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -58,6 +58,8 @@ class Measurements:
     manifest: MeasurementManifest
     chosen: tuple[str, ...] = ()
     """Which of the layers it tells of; all by default."""
+    aliases: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Further names of layers: a module's, for the last layer in it. A folder that is opened has none."""
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Measurements:
@@ -138,7 +140,10 @@ class Measurements:
         >>> found.resolve("prob:espresso").channel
         8
         """
-        parsed = parse_address(address, self.layers) if isinstance(address, str) else address
+        names = {**self.aliases, **self.layers}
+        parsed = parse_address(address, names) if isinstance(address, str) else address
+        if parsed.layer not in self.layers:
+            parsed = replace(parsed, layer=self.aliases.get(parsed.layer, parsed.layer))
         if parsed.layer not in self.layers:
             raise UnknownLayer(
                 f"{parsed.layer!r} was not measured.{did_you_mean(parsed.layer, self.layers)} "

@@ -31,6 +31,7 @@ from convscope.network.class_head import (
     class_values,
     count_classes,
     find_class_output,
+    holds_probabilities,
     most_probable,
 )
 from convscope.network.engine.differentiable import Forward, Precision, forward_to
@@ -471,7 +472,8 @@ class Network:
     def probabilities_of(self, answer: Tensor) -> Tensor:
         """Return the probability of every class, shape (classes,), from what `class_output` answers to a picture.
 
-        Who has the answer already, with other layers' from one pass, saves the second.
+        Who has the answer already, with other layers' from one pass, saves the second. The answers to a picture's ten
+        crops are averaged; InputError for those to several pictures.
 
         >>> answers = network.activations(x, "mixed4a", network.class_output)
         >>> network.probabilities_of(answers[network.class_output]).argmax()
@@ -480,7 +482,21 @@ class Network:
         output = self.class_output
         if not answer.isfinite().all():
             raise InputError(f"{output!r} answers with NaN or infinity to this picture")
+        if len(answer) not in (1, self._answers_a_picture):
+            whole = "answer" if holds_probabilities(self.graph, output) else "answer.softmax(1)"
+            raise InputError(
+                f"{output!r} answers to {len(answer)} pictures here, and these are one's probabilities: give "
+                f"answer[:1] and so on; those of all are {whole}"
+            )
         return class_probabilities(self.graph, output, self.channels_first(output, answer.float()))
+
+    @property
+    def _answers_a_picture(self) -> int:
+        """How many rows the answer over classes has for a picture: one a crop, or one a region that it looks at."""
+        shape, batch = self.shapes.get(self.class_output), next(iter(self.graph.inputs.values()))[0]
+        return (1 if self.input_spec is None else self.input_spec.crops) * max(
+            1, shape[0] // batch if shape else 1
+        )
 
     @arguments_in_words
     def first_nonfinite(self, input: Tensor | Mapping[str, Tensor]) -> str:

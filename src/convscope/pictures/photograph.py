@@ -279,4 +279,5 @@ def _hash(values: NDArray[Any]) -> str:
 
 
 def _no_picture(source: object) -> str:
-    return f"a {type(source).__name__} is not a picture; give a path, bytes, a Pillow image or an array"
+    one = ". Of several give one after the other" if isinstance(source, list | tuple) else ""
+    return f"a {type(source).__name__} is not a picture; give a path, bytes, a Pillow image or an array{one}"

@@ -35,6 +35,7 @@ _LEGIBLE = 224  # pixels on a screen: what is smaller is shown some times as lar
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _FORMATS |= {".svg": "SVG", ".pdf": "PDF"}
 _LINES = ("SVG", "PDF")
+_NUMBERS = "numbers are written by numpy.save: a picture's are its array, an Attribution's its values"
 
 
 Drawing: TypeAlias = "Callable[[str, dict[str, str]], bytes]"
@@ -127,6 +128,7 @@ class Picture:
         if form is None or (form in _LINES and self.drawing is None):
             possible = [ending for ending, one in _FORMATS.items() if self.drawing or one not in _LINES]
             why = "it is made of pixels, not of lines" if form else "its ending says no format"
+            why = _NUMBERS if path.suffix.lower() in (".npy", ".npz") else why
             raise PictureError(f"cannot save {path}: {why}; possible: {', '.join(possible)}")
         if self._is_input(path):
             raise PictureError(f"{path} is what this picture was made from: save it under another name")

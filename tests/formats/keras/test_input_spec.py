@@ -67,3 +67,17 @@ def test_a_sidecar_overrules(tmp_path):
     (tmp_path / "net.json").write_text('{"channel_order": "RGB", "mean": [1, 2, 3]}')
     spec = spec_of(tmp_path, "vgg16")
     assert (spec.channel_order, spec.mean) == ("RGB", (1.0, 2.0, 3.0))
+
+
+def test_layers_that_prepare_the_picture_are_found_behind_augmentation_and_resizing(tmp_path):
+    """As every tutorial has it: augment, then rescale. Numbers of 0 to 1 were guessed, and the classes were wrong."""
+    augmented = (
+        layer("RandomFlip", "flip", "photo", mode="horizontal"),
+        layer("Resizing", "small", "flip", height=8, width=8, interpolation="bilinear"),
+        layer("Rescaling", "to_one", "small", scale=1 / 127.5, offset=-1),
+    )
+    spec = spec_of(tmp_path, "mine", *augmented)
+    assert (spec.raw_scale, spec.mean, spec.input_scale) == (255.0, (), 1.0)
+    assert spec.provenance["mean"] == "the model's own layer 'to_one'"
+    later = (layer("ReLU", "relu", "photo"), layer("Rescaling", "half", "relu", scale=0.5))
+    assert spec_of(tmp_path, "mine", *later).raw_scale == 1.0

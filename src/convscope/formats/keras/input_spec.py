@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convscope.network.graph import Graph
+from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.parameters import Shape
 
 _PREPARING = frozenset({"Rescaling", "Normalization"})
+_RESIZING = frozenset({"Resizing", "CenterCrop", "ZeroPadding2D"})
 _CAFFE = {"channel_order": "BGR", "raw_scale": 255.0, "mean": (103.939, 116.779, 123.68)}
 _TF = {"raw_scale": 255.0, "mean": (127.5, 127.5, 127.5), "input_scale": 1 / 127.5}
 _TORCH = {"mean": (0.485, 0.456, 0.406), "input_scale": (1 / 0.229, 1 / 0.224, 1 / 0.225)}
@@ -39,12 +40,23 @@ def find_input_spec(graph: Graph, path: str) -> InputSpec | None:
         "NHWC" if graph.channels_last else "NCHW",
         provenance={"size": "input shape", "layout": "format"},
     )
-    if preparing := [step for step in graph.consumers[name] if step.type_name in _PREPARING]:
-        because = f"the model's own layer {preparing[0].name!r}"
+    if preparing := _preparing_layer(graph, name):
+        because = f"the model's own layer {preparing.name!r}"
         spec = spec.replace(because=because, raw_scale=255.0, mean=(), input_scale=1.0)
     else:
         spec = _in_the_manner_of_its_name(spec, f"{graph.name} {Path(path).stem}")
     return spec
+
+
+def _preparing_layer(graph: Graph, value: str) -> Operation | None:
+    """Return the layer that prepares a picture's numbers, behind those that change none: augmentation and resizing."""
+    for step in graph.consumers[value]:
+        if step.type_name in _PREPARING:
+            return step
+        passes = step.kind == "identity" or step.type_name in _RESIZING
+        if passes and (found := _preparing_layer(graph, step.outputs[0])):
+            return found
+    return None
 
 
 def _picture(shape: Shape, channels_last: bool) -> tuple[int, int, int] | None:
