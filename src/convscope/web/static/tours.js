@@ -62,7 +62,7 @@ export const TOURS = [
       ["Visualizing the gradient", "Over the picture lies how much the unit's answer changes with each pixel. b shows other backward views.", "deep", { backward: "saliency" }],
       ["Where the evidence lies", "Several methods beside each other. The sanity switch shows which of them depend on what was learned.", "classes", { view: "why" }],
       ["Deep dreaming", "The picture is changed so that a layer answers more to it. Choose a preset, and press Make.", "deep", { view: "studio" }],
-      ["Style net", "Two pictures: the content of one, the style of the other.", "deep", { view: "studio", kind: "style" }],
+      ["Style net", "Two pictures: the content of one, the style of another. Drop a painting on the choice of the style picture, and press Make.", "deep", { view: "studio", kind: "style" }],
     ],
   },
 ];
