@@ -1,4 +1,4 @@
-"""Stand between a shipped network and a run that started from it: weights mixed, batch norms measured anew.
+"""Stand between two networks of one origin: weights mixed, batch norms measured anew.
 
     python training/between.py --start training/weights/natural.safetensors --run aligned --share 0.7 --name between
 
@@ -9,12 +9,11 @@ fine-tuning of zero-shot models").
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 from augmentation import augment
 from torch import nn
-from unfolding import unfolded
+from unfolding import started
 
 from network import Classifier, normalize
 from pictures import RUNS, load
@@ -47,15 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--start", type=Path, required=True, help="shipped file")
-    parser.add_argument("--run", required=True, help="that started from it")
+    parser.add_argument("--start", required=True, help="run or shipped file, as train.py was given it")
+    parser.add_argument("--run", required=True, help="that started from it; or another shipped file")
     parser.add_argument("--share", type=float, required=True, help="0 is the start, 1 the run's end")
     parser.add_argument("--name", required=True, help="of the result in runs/")
     arguments = parser.parse_args()
-    state = torch.load(RUNS / f"{arguments.run}.pt", weights_only=True)
-    network = between(unfolded(arguments.start), state["average"], arguments.share)
+    network = between(started(arguments.start), started(arguments.run).state_dict(), arguments.share)
     path = RUNS / f"{arguments.name}.pt"
-    torch.save({"average": network.state_dict(), "epoch": state["epoch"]}, path)
+    torch.save({"average": network.state_dict()}, path)
     print(path)
 
 

@@ -126,7 +126,7 @@ def export(run: str, name: str, size: int, note: str) -> Path:
         "operations": recorder.operations,
         "labels": class_names(),
         "input": recipe,
-        "training": {"run": run, "epochs": state["epoch"], "note": note},
+        "training": {"run": run, "epochs": state.get("epoch"), "note": note},
     }
     WEIGHTS.mkdir(exist_ok=True)
     path = WEIGHTS / f"{name}.safetensors"

@@ -25,7 +25,7 @@ from augmentation import attacked, augment
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from unfolding import unfolded
+from unfolding import started
 
 from network import CLASSES, Classifier, normalize
 from pictures import RUNS, load
@@ -176,11 +176,8 @@ class Run:
 def begin(arguments: argparse.Namespace) -> Run:
     """A fresh run, one that starts from another's averaged weights, or the one that was interrupted."""
     torch.manual_seed(arguments.seed)
-    network = Classifier().to(memory_format=torch.channels_last)
-    if arguments.start and arguments.start.endswith(".safetensors"):
-        network = unfolded(Path(arguments.start)).to(memory_format=torch.channels_last)
-    elif arguments.start:
-        network.load_state_dict(torch.load(RUNS / f"{arguments.start}.pt", weights_only=True)["average"])
+    network = started(arguments.start) if arguments.start else Classifier()
+    network = network.to(memory_format=torch.channels_last)
     run = Run(RUNS / f"{arguments.name}.pt", network, deepcopy(network), optimizer_of(network))
     run.resume()
     return run

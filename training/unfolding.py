@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from network import FIRST_SCALE, Classifier, Convolution, normalize
-from pictures import load
+from pictures import RUNS, load
 
 CALIBRATION = 512  # pictures, to find what a norm has to take away
 BRANCHES = {
@@ -24,6 +24,15 @@ BRANCHES = {
     "five": "5x5",
     "pool_reduce": "pool_reduce",
 }
+
+
+def started(name: str) -> Classifier:
+    """The averaged weights of a run, or those of a shipped file."""
+    if name.endswith(".safetensors"):
+        return unfolded(Path(name))
+    network = Classifier()
+    network.load_state_dict(torch.load(RUNS / f"{name}.pt", weights_only=True)["average"])
+    return network
 
 
 @torch.no_grad()
