@@ -9,6 +9,7 @@ from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.weights import Blob, fits, read_weights
 from convscope.formats.caffe.wire import write_binary, write_binary_file
 from convscope.formats.protobuf import records
+from convscope.network.engine.execution import ALIGNMENT
 from protobuf_oracle import message_class, parse_binary
 
 NET = message_class("NetParameter")
@@ -61,6 +62,7 @@ def test_arrays_are_what_torch_wants_wherever_they_lie_in_the_file(tmp_path):
         assert array.flags.aligned
         assert array.flags.writeable
         assert array.flags.c_contiguous
+        assert array.ctypes.data % ALIGNMENT == 0  # or it is copied once more before it is used
         array += 1
         assert array.tolist() == [2.5, 3.5]
 

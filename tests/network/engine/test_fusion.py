@@ -1,9 +1,12 @@
 """Operations that run as one against the same operations one by one."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
@@ -133,3 +136,27 @@ def test_a_batch_normalization_with_scale_and_bias_of_its_own_is_folded(roles: t
     x = torch.randn(2, 3, 8, 8, generator=random)
     (expected,) = cut(graph, ["bn"])(x)
     torch.testing.assert_close(network.activations(x, "bn")["bn"], expected, rtol=1e-5, atol=1e-5)
+
+
+def with_one(number: float) -> Tensor:
+    weight = torch.full((5, 1144), 0.5)
+    weight[3, 1000] = number
+    return weight
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_broken_are_not_packed(network: Network, number: float) -> None:
+    chain = find_chains(network.graph, network.graph.needed_for(["fc"]), ["fc"])["fc@fc"]
+    assert chain.filters(network.parameters)
+    for role, broken in (("weight", with_one(number)), ("bias", torch.tensor([0, 0, number, 0, 0]))):
+        assert chain.filters(network.parameters.replaced({chain.first.parameters[role]: broken})) is None
+
+
+def test_a_look_for_broken_weights_takes_no_memory(network: Network) -> None:
+    """`isfinite` writes its way there down: weights' own size once and a quarter of it thrice."""
+    chain = find_chains(network.graph, network.graph.needed_for(["fc"]), ["fc"])["fc@fc"]
+    chain.filters(network.parameters)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        chain.filters(network.parameters)
+    taken = sum(max(0, event.self_cpu_memory_usage) for event in watched.events())
+    assert taken < 1000

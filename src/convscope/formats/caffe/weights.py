@@ -20,12 +20,14 @@ from convscope.formats.protobuf.records import LENGTH, VARINT, ByteSource, Recor
 from convscope.formats.protobuf.unknown import Unknown
 from convscope.formats.protobuf.wire import as_text, read_fields
 from convscope.formats.recognition import HDF5, HEAD, expect_weights, identify
+from convscope.network.engine.execution import ALIGNMENT
 from convscope.network.operations.checks import dimensions
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 _COPIED_AT_ONCE = 2**22
+_BYTES = 4  # of a number in single precision
 _FILM_AXES = 5
 
 
@@ -255,7 +257,10 @@ def blob_of(message: Message, place: str, forget: Callable[[], None] = lambda: N
 
 
 def _copy(numbers: np.ndarray[Any, Any], forget: Callable[[], None]) -> Array:
-    copied = np.empty(len(numbers), np.float32)
+    room = np.empty(len(numbers) + ALIGNMENT // _BYTES, np.float32)
+    # Elsewhere than where computing needs it it would be copied once more.
+    first = -room.ctypes.data % ALIGNMENT // _BYTES
+    copied = room[first : first + len(numbers)]
     for start in range(0, len(numbers), _COPIED_AT_ONCE):
         copied[start : start + _COPIED_AT_ONCE] = numbers[start : start + _COPIED_AT_ONCE]
         forget()
