@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convscope.errors import InputError
 from convscope.pictures.picture import Picture
 from convscope.presentation import figure
-from convscope.presentation.bar_charts import prediction_chart
+from convscope.presentation.bar_charts import effect_chart, prediction_chart
 from convscope.presentation.style import THEMES
 from convscope.presentation.value_plots import probability_plot, values_and_histogram
 
@@ -170,3 +170,17 @@ def test_a_chart_of_very_many_predictions_draws_the_first() -> None:
     picture = prediction_chart([(str(index), 0.001) for index in range(1000)])
     assert picture.caption.startswith("the 80 most probable classes")
     assert picture.height < 6000
+
+
+def test_what_stands_below_a_chart_of_effects_stays_within_it() -> None:
+    """A layer's long name drew the line beyond the right edge, where it was cut off."""
+    measured = (
+        "what the score of a class (a_layer_with_a_very_long_name@a_layer_with_a_long_name:281), 4.989,"
+    )
+    chart = effect_chart(
+        [("act:1", 0.5, 0.0), ("act:2", 0.4, 0.0)], measured=f"{measured} loses where it answers 0"
+    )
+    page = np.array(rgb(THEMES["light"].page))
+    assert (chart.array[:, -4:] == page).all()
+    short = effect_chart([("act:1", 0.5, 0.0), ("act:2", 0.4, 0.0)], measured="what it loses")
+    assert chart.height > short.height and chart.width == short.width

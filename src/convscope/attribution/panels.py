@@ -198,8 +198,9 @@ def _caption(attribution: Attribution, scaled: Scaled, names: Sequence[str]) -> 
     if "colors" in names:
         words += [f"In colors: middle gray is zero, clipped at percentile {percentile:g}"]
     if "overlay" in names:
-        pixels = _BLUR * max(attribution.map.shape)
-        words += [f"On the picture, that map blurred by {pixels:.2g} pixels: what is positive is lit"]
+        pixels = f"{_BLUR * max(attribution.map.shape):.2g}"
+        unit = "pixel" if pixels == "1" else "pixels"
+        words += [f"On the picture, that map blurred by {pixels} {unit}: what is positive is lit"]
     return ". ".join([*words, attribution.caution]) + "."
 
 

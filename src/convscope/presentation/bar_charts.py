@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from convscope.presentation.style import ThemeName, theme_named
 from convscope.presentation.wording import percent, short_label
 
 _MOST_BARS = 80  # about as tall as a sheet
+_LINE = 92  # letters of what stands below a chart
 
 
 def prediction_chart(
@@ -74,9 +76,9 @@ def effect_chart(
     colors, rows = theme_named(theme), np.arange(len(effects))
     values = np.array([effect for _, effect, _ in effects], dtype=float)
     whiskers = np.array([interval for _, _, interval in effects], dtype=float)
-    with figure_in_style(
-        6.4, 0.7 + 0.3 * len(values) + 0.35 * bool(title) + 0.25 * bool(measured), colors
-    ) as figure:
+    below = wrap(drawable(measured), _LINE)
+    height = 0.7 + 0.3 * len(values) + 0.35 * bool(title) + 0.25 * bool(below) + 0.15 * len(below[1:])
+    with figure_in_style(6.4, height, colors) as figure:
         axes = figure.add_subplot()
         axes.barh(
             rows, values, height=0.68, color=[colors.warning if v > 0 else colors.accent for v in values]
@@ -103,8 +105,8 @@ def effect_chart(
         axes.spines[:].set_visible(False)
         if title:
             figure.suptitle(drawable(title), x=0.02, ha="left", size=12, color=colors.text)
-        if measured:
-            figure.supxlabel(drawable(measured), x=0.02, ha="left", size=9, color=colors.muted)
+        if below:
+            figure.supxlabel("\n".join(below), x=0.02, ha="left", size=9, color=colors.muted)
         return picture_of(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
 
 

@@ -170,6 +170,7 @@ def test_a_decoded_picture_gets_its_batch_from_the_graph_later(tmp_path: Path) -
             r"node 'it' is a SpaceTravel, .* register_layer\('SpaceTravel'",
         ),
         ("Reluu", {}, UnsupportedLayer, "Did you mean 'Relu"),
+        ("StatelessRandomGetKeyCounter", {}, UnsupportedLayer, "exported with augmentation in it"),
         ("MaxPool", {"ksize": [1, 9, 9, 1], "strides": [1, 1, 1, 1], "padding": "VALID"}, InputError, "'it'"),
         (
             "MaxPool",

@@ -8,6 +8,7 @@ by keyword those of the node's attributes that it names::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -20,6 +21,7 @@ from convscope.formats.tensorflow.node import Node
 from convscope.network.parameters import Shape
 
 Array: TypeAlias = NDArray[Any]
+_DRAWING = re.compile("(Stateless)?(Random|TruncatedNormal|Multinomial|ParameterizedTruncatedNormal)")
 
 
 class Operands(Protocol):
@@ -69,6 +71,12 @@ def translate(operands: Operands) -> OperationPlan:
     node = operands.node
     if node.op in CUSTOM_LAYERS:
         return _taught(operands)
+    if node.op not in TRANSLATORS and _DRAWING.match(node.op):
+        raise UnsupportedLayer(
+            f"node {node.name!r} draws random numbers (a {node.op}), so the graph answers a picture differently each "
+            "time: it was exported with augmentation in it. Open the .keras or .h5 that it was made of, or export the "
+            "model behind its augmentation"
+        )
     if node.op not in TRANSLATORS:
         raise UnsupportedLayer(
             f"node {node.name!r} is a {node.op}, which convscope does not know.{did_you_mean(node.op, TRANSLATORS)} "
