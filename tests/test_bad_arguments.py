@@ -212,3 +212,10 @@ def test_the_argument_is_named() -> None:
         planted_network().predict(edge_picture(), tpo=1)  # type: ignore[call-arg]
     with pytest.raises(ConvscopeError, match="network is None, not a Network"):
         convscope.layer_table(None)  # type: ignore[arg-type]
+
+
+def test_what_is_possible_is_named_with_its_article() -> None:
+    with pytest.raises(
+        convscope.ConvscopeError, match=r"not a text or an Address or an Objective or several"
+    ):
+        convscope.feature_visualization(planted_network(), lambda answers: answers)  # type: ignore[arg-type]

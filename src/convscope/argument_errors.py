@@ -292,4 +292,5 @@ def _in_words(expected: Any) -> str:
         kind = "a mapping" if issubclass(origin, Mapping) else "several"
         return f"{kind} (each {_in_words(inner[-1] if kind == 'a mapping' else inner[0])})" if inner else kind
     name = getattr(expected, "__name__", str(expected))
-    return _WORDS.get(expected, f"a {name}") if isinstance(expected, type) else name
+    article = "an" if name[:1] in "AEIOU" else "a"
+    return _WORDS.get(expected, f"{article} {name}") if isinstance(expected, type) else name
