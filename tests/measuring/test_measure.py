@@ -306,11 +306,13 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
     block = found.folder / "block-000000.safetensors"
     arrays = load_file(block)
     for wrong in (
-        '{"broken": "2"}',
-        '{"broken": {"x": "y"}}',
+        '{"broken": "2", "contents": {}}',
+        '{"broken": {"x": "y"}, "contents": {}}',
+        '{"broken": {}, "contents": {"x": "y"}}',
+        '{"broken": {}}',
         "[1]",
         "{",
-        '{"broken": {"1": 2}}',
+        '{"broken": {"1": 2}, "contents": {}}',
         "[" * 99_999,
     ):
         save_file(arrays, block, {"convscope": wrong})
@@ -467,6 +469,46 @@ def test_a_picture_replaced_by_an_older_one_is_measured_again(tmp_path: Path) ->
     with pytest.warns(ConvscopeWarning, match="1 pictures have changed since they were measured"):
         again = measure(network, file.parent, folder=place).values("conv1")
     assert not np.array_equal(first, again)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a file does not say when it was touched")
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_picture_overwritten_that_keeps_its_size_and_date_is_measured_again(
+    kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder and in the cache; one whose file was touched, and has the bytes it had, is not."""
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "photos").mkdir()
+    file, network = tmp_path / "photos" / "a.bmp", planted_network()
+    before, other = ((pixels * 255).astype(np.uint8) for pixels in (plain_picture(), edge_picture()))
+    Image.fromarray(before).save(file)
+    date = file.stat().st_mtime_ns
+
+    def measured() -> Any:
+        found = measure(network, file.parent, ["conv1"], folder=tmp_path / "measured" if kept else None)
+        return found.values("conv1"), max(one.stat().st_mtime_ns for one in found.folder.glob("block-*"))
+
+    def touch_later_than(made: int) -> None:
+        os.utime(file, ns=(date, date))
+        while file.stat().st_ctime_ns <= made:  # some file systems count whole seconds
+            os.utime(file, ns=(date, date))
+
+    if not kept:
+        measure(network, file.parent)  # of all layers: what is asked of it later is read out of that
+    first, made = measured()
+    touch_later_than(made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert measured()[1] == made
+    Image.fromarray(other).save(file)
+    touch_later_than(made)
+    with pytest.warns(
+        ConvscopeWarning, match=r"1 pictures have changed since they were measured \(.*a\.bmp\)"
+    ):
+        again, _ = measured()
+    assert not np.array_equal(first, again)
+    Image.fromarray(other).save(tmp_path / "b.bmp")
+    np.testing.assert_array_equal(again, measure(network, [tmp_path / "b.bmp"], ["conv1"]).values("conv1"))
 
 
 def test_a_module_that_holds_layers_is_asked_for_by_the_name_it_was_measured_under() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -133,15 +134,46 @@ def test_what_is_no_list(folder: Path, tmp_path: Path) -> None:
         list_pictures([])
 
 
-def test_a_member_that_unpacks_to_gigabytes_is_not_unpacked(
+def test_a_member_that_unpacks_beyond_measure_is_not_unpacked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convscope.measuring.picture_list.LARGEST_MEMBER", 100_000)
+    monkeypatch.setattr("convscope.measuring.picture_list._UNPACKED", 100_000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(folder / NAMES[0], "a.png")
         archive.writestr("b.png", b"\0" * 10**6)
-    with pytest.warns(ConvscopeWarning, match="b.png unpacks to 1,000,000 bytes"):
+    said = r"b.png takes [\d,]+ bytes and unpacks to 1,000,000; 10\d,\d\d\d is the most for such a picture"
+    with pytest.warns(ConvscopeWarning, match=said):
         assert len(measure(planted_network(), tmp_path / "bomb.zip", ["conv1"]).pictures) == 1
+
+
+def test_a_member_is_held_once_while_it_is_unpacked(tmp_path: Path) -> None:
+    """zipfile's own read() holds it twice."""
+    size = 30_000_000
+    with zipfile.ZipFile(tmp_path / "large.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.bmp", b"BM" + bytes(size))
+    (picture,) = list_pictures(tmp_path / "large.zip")
+    tracemalloc.start()
+    try:
+        content = picture.read()
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+    finally:
+        tracemalloc.stop()
+    assert content == b"BM" + bytes(size)
+
+
+def test_a_tar_whose_header_lies_is_one_line(tmp_path: Path) -> None:
+    """One of them says that its places are more than it has, the other that its next name takes gigabytes."""
+    sparse, name = tarfile.TarInfo("a.jpg"), tarfile.TarInfo("././@LongLink")
+    sparse.type, name.type, name.size = tarfile.GNUTYPE_SPARSE, tarfile.GNUTYPE_LONGNAME, 8 * 10**9
+    header = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
+    header[386:410], header[482], header[148:156] = b"00000000000\0" * 2, 1, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    for damaged in (bytes(header) + bytes(100), name.tobuf(tarfile.GNU_FORMAT) + bytes(9_000)):
+        (tmp_path / "damaged.tar").write_bytes(damaged)
+        with pytest.raises(
+            PictureError, match=r"damaged.tar cannot be read as .tar: |there is no picture in"
+        ):
+            list_pictures(tmp_path / "damaged.tar")
 
 
 def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from convscope.measuring.plan import MeasuredLayer
 from convscope.measuring.summary import Summary
 
 _FACTS = "convscope"
+_OF_PICTURES = ("broken", "contents")
 _TYPES = {"max": "F32", "mean": "F32", "position": "I32", "fires": "I64", "lowest": "F32"}
 
 
@@ -32,26 +33,35 @@ _TYPES = {"max": "F32", "mean": "F32", "position": "I32", "fires": "I64", "lowes
 class Block:
     """``layers`` in the plan's order, for the ``pictures`` (their numbers in the list) that could be read.
 
-    ``broken`` says of the others why not.
+    ``broken`` says of the others why not. ``contents`` are the hashes of the bytes of those that could.
     """
 
     pictures: NDArray[np.int64]
     layers: tuple[Summary, ...]
     broken: Mapping[int, str]
+    contents: Mapping[int, str]
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all; PictureError where the disk takes no more."""
         arrays: dict[str, NDArray[Any]] = {"pictures": self.pictures}
         for index, layer in enumerate(self.layers):
             arrays |= {f"{index}.{item.name}": getattr(layer, item.name) for item in fields(layer)}
-        broken = {str(index): reason for index, reason in sorted(self.broken.items())}
         # One key: several are written in any order.
-        metadata = {_FACTS: json.dumps({"broken": broken})}
+        told = {"broken": self.broken, "contents": self.contents}
+        metadata = {_FACTS: json.dumps(told, sort_keys=True)}
         kept = "What was measured before is kept, and the same command goes on"
         with saved(path, SafetensorError, then=kept) as partial:
             save_file(
                 {name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata
             )
+
+
+class BlockFacts(NamedTuple):
+    """The numbers of a block's pictures, what is said of those that could not be read, and the hashes of the others."""
+
+    pictures: NDArray[np.int64]
+    broken: Mapping[int, str]
+    contents: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class BlockFile:
         """Whether it is a whole block of a measurement of these layers."""
         try:
             with _open_block(self.path) as file:
-                _broken_pictures(file)
+                _facts_of_pictures(file)
                 pictures = file.get_slice("pictures")
                 count = pictures.get_shape()
                 if pictures.get_dtype() != "I64":
@@ -81,11 +91,10 @@ class BlockFile:
             return False
         return True
 
-    def facts(self) -> tuple[NDArray[np.int64], dict[int, str]]:
-        """Return the numbers of the pictures that were read, and what is said of the others."""
+    def facts(self) -> BlockFacts:
+        """Return all but the numbers of the layers."""
         with _open_block(self.path) as file:
-            pictures: NDArray[np.int64] = file.get_tensor("pictures")
-            return pictures, _broken_pictures(file)
+            return BlockFacts(file.get_tensor("pictures"), **_facts_of_pictures(file))
 
     def read(self, layer: int, what: str, channels: Sequence[int] | slice = slice(None)) -> NDArray[Any]:
         """Return ``max``, ``mean``, ``position``, ``fires`` or ``lowest`` of a layer, or of some of its channels."""
@@ -94,16 +103,16 @@ class BlockFile:
         return numbers[..., channels]
 
 
-def _broken_pictures(file: Any) -> dict[int, str]:
-    """Return what is said of the pictures that could not be read; NetworkFileError where that is none of it."""
+def _facts_of_pictures(file: Any) -> dict[str, dict[int, str]]:
+    """Return what is said of single pictures, by what it is; NetworkFileError where that is none of it."""
     try:
         facts = json.loads((file.metadata() or {}).get(_FACTS, "null"))
     except (ValueError, RecursionError) as error:
         raise NetworkFileError(f"its facts are no JSON: {error}") from error
-    require(facts, {"broken": Each(str)}, "its facts")
-    if wrong := [index for index in facts["broken"] if not index.isdecimal()]:
+    require(facts, dict.fromkeys(_OF_PICTURES, Each(str)), "its facts")
+    if wrong := [index for what in _OF_PICTURES for index in facts[what] if not index.isdecimal()]:
         raise NetworkFileError(f"its facts tell of picture {wrong[0]!r}, which is no number")
-    return {int(index): reason for index, reason in facts["broken"].items()}
+    return {what: {int(index): text for index, text in facts[what].items()} for what in _OF_PICTURES}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
@@ -30,6 +30,7 @@ from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_p
 from convscope.measuring.plan import BLOCK, Plan, plan_measurement
 from convscope.measuring.reading import read_ahead, read_input
 from convscope.measuring.summary import Summary
+from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.progress import Watch, watching
 
@@ -122,38 +123,43 @@ def _measured(
     return measurements
 
 
-def _put_there(picture: ListedPicture) -> int:
-    """Return when a picture's file was written or came to its place: one that replaces it may say an older date."""
-    places = (Path(picture.path), Path(picture.source or picture.path))  # a member of an archive is no file
-    facts = [place.stat() for place in places if place.is_file()]
-    return max(picture.changed, *(one.st_ctime_ns for one in facts[:1]), 0)
-
-
 def _missing(
     blocks: Sequence[int], manifest: MeasurementManifest, listed: Sequence[ListedPicture], place: Path
 ) -> list[int]:
     """Return the blocks that are not there, or older than a change of one of their pictures; a warning says so."""
     begun_with, missing, changed = MeasurementManifest.open(place).pictures, list[int](), list[str]()
     for block in blocks:
-        try:
-            made = manifest.path_of(place, block).stat().st_mtime_ns
-        except OSError:
+        path = manifest.path_of(place, block)
+        if not path.exists():
             missing.append(block)
             continue
         part = range(block * BLOCK, min((block + 1) * BLOCK, len(listed)))
-        if other := [index for index in part if listed[index].changed != begun_with[index].changed]:
-            left_out = BlockFile(manifest.path_of(place, block)).facts()[
-                1
-            ]  # what changed while it was made, too
-            newer = [index for index in other if index in left_out or made < _put_there(listed[index])]
-            missing += [block] if newer else []
-            changed += [listed[index].path for index in newer]
+        dates = {index: begun_with[index].changed for index in part}
+        if other := _changed_since(BlockFile(path), {index: listed[index] for index in part}, dates):
+            missing.append(block)
+            changed += [listed[index].path for index in other]
     if changed:
         warn(
             f"{len(changed):,} pictures have changed since they were measured ({changed[0]}"
             f"{', ...' if len(changed) > 1 else ''}): they are measured again"
         )
     return missing
+
+
+def _changed_since(
+    block: BlockFile, pictures: Mapping[int, ListedPicture], dates: Mapping[int, int]
+) -> list[int]:
+    """Return which pictures of a block have other bytes now.
+
+    A date can be set, and a copy has one of its own: bytes are compared of those of another date, and of those whose
+    file was touched since.
+    """
+    made = block.path.stat().st_mtime_ns
+    asked = [index for index, one in pictures.items() if one.changed != dates[index] or one.touched() > made]
+    if not asked:
+        return []
+    facts = block.facts()  # of those that could not be read no bytes are known
+    return [index for index in asked if facts.contents.get(index) != pictures[index].content_sha256()]
 
 
 def kept_at(manifest: MeasurementManifest, pictures: Sequence[ListedPicture]) -> Path:
@@ -190,7 +196,8 @@ def _kept_whole(
     place = _cache_folder(manifest, listed)
     earlier = Measurements(place, manifest, tuple(network.resolve(layer).layer for layer in layers))
     names = {layer.name for layer in manifest.layers}
-    return earlier if (place / NAME).exists() and earlier.complete and {*earlier.chosen} <= names else None
+    whole = (place / NAME).exists() and earlier.complete and {*earlier.chosen} <= names
+    return earlier if whole and not _missing(range(manifest.blocks), manifest, listed, place) else None
 
 
 def _share(blocks: int, shard: Shard | None) -> list[int]:
@@ -220,29 +227,43 @@ def _blocks(
     ]
     threads = min(8, (os.cpu_count() or 1))
     read = read_ahead(
-        lambda index: read_input(spec, pictures[index]), numbers, threads=threads, ahead=2 * plan.batch
+        lambda index: _read(spec, pictures[index]),
+        numbers,
+        threads=threads,
+        ahead=2 * plan.batch,
     )
     with closing(read):
         yield from _measure_blocks(network, read, plan, tell)
 
 
+def _read(spec: InputSpec, picture: ListedPicture) -> tuple[Tensor | str, str]:
+    """Return what `read_input` does, and the hash of a picture's bytes that could be read."""
+    read = read_input(spec, picture)
+    return read, picture.content_sha256() if isinstance(read, Tensor) else ""
+
+
 def _measure_blocks(
-    network: Network, read: Iterator[tuple[int, Tensor | str]], plan: Plan, tell: Callable[[int], None]
+    network: Network,
+    read: Iterator[tuple[int, tuple[Tensor | str, str]]],
+    plan: Plan,
+    tell: Callable[[int], None],
 ) -> Iterator[tuple[int, Block]]:
     through = 0
     for block, inputs in groupby(read, lambda one: one[0] // BLOCK):
-        parts, good, broken = list[list[Summary]](), list[int](), dict[int, str]()
+        parts, good = list[list[Summary]](), list[int]()
+        broken, contents = dict[int, str](), dict[int, str]()
         for _, batch in groupby(inputs, lambda one: one[0] % BLOCK // plan.batch):
             entries = list(batch)
-            tensors = {index: one for index, one in entries if isinstance(one, Tensor)}
-            broken |= {index: one for index, one in entries if isinstance(one, str)}
+            tensors = {index: one for index, (one, _) in entries if isinstance(one, Tensor)}
+            broken |= {index: one for index, (one, _) in entries if isinstance(one, str)}
+            contents |= {index: content for index, (_, content) in entries if index in tensors}
             good += tensors
             if tensors:
                 parts.append(_summaries(network, torch.cat(list(tensors.values())), plan))
             through += len(entries)
             tell(through)
         layers = [Summary.joined(part) for part in zip(*parts, strict=True)] if parts else _nothing(plan)
-        yield block, Block(np.array(good, np.int64), tuple(layers), broken)
+        yield block, Block(np.array(good, np.int64), tuple(layers), broken, contents)
 
 
 def _summaries(network: Network, inputs: Tensor, plan: Plan) -> list[Summary]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from convscope.address import Address, parse_address
 from convscope.errors import PictureError, UnknownLayer, did_you_mean, require_one_of
 from convscope.files import saved
-from convscope.measuring.block import BlockFile
+from convscope.measuring.block import BlockFacts, BlockFile
 from convscope.measuring.example import Example
 from convscope.measuring.manifest import MeasurementManifest
 from convscope.measuring.plan import MeasuredLayer
@@ -75,10 +75,10 @@ class Measurements:
         return [BlockFile(path) for path in paths if path.exists()]
 
     @cached_property
-    def _facts(self) -> list[tuple[NDArray[np.int64], dict[int, str]]]:
+    def _facts(self) -> list[BlockFacts]:
         listed = len(self.manifest.pictures)
         facts = [block.facts() for block in self._blocks]
-        for block, (pictures, _) in zip(self._blocks, facts, strict=True):
+        for block, (pictures, *_) in zip(self._blocks, facts, strict=True):
             if len(pictures) and not 0 <= pictures.min() <= pictures.max() < listed:
                 raise PictureError(
                     f"{block.path} is of picture {pictures.max()}, and {self.folder} lists {listed}: measure again"
@@ -101,7 +101,7 @@ class Measurements:
         >>> len(found.pictures)
         36
         """
-        return np.concatenate([np.zeros(0, np.int64), *(pictures for pictures, _ in self._facts)])
+        return np.concatenate([np.zeros(0, np.int64), *(one.pictures for one in self._facts)])
 
     @cached_property
     def broken(self) -> dict[int, str]:
@@ -110,7 +110,7 @@ class Measurements:
         >>> found.broken
         {}
         """
-        return {index: reason for _, broken in self._facts for index, reason in broken.items()}
+        return {index: reason for one in self._facts for index, reason in one.broken.items()}
 
     @property
     def layers(self) -> dict[str, MeasuredLayer]:

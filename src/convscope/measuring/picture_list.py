@@ -6,12 +6,15 @@ Each picture keeps its name and what it was called a picture of, where a folder,
 from __future__ import annotations
 
 import csv
+import io
 import lzma
 import os
+import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -20,13 +23,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from convscope.errors import PictureError
-from convscope.files import matched, user_path
+from convscope.files import matched, reason, user_path
 from convscope.pictures.decoding import photograph_endings, picture_endings
 from convscope.pictures.photograph import open_photograph, path_of
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
 LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
+_UNPACKED, _EXPANSION = (
+    100_000_000,
+    4,
+)  # what it may unpack to: so many bytes, and so many times what it takes there
 MOST_ROWS = (400_000, 3_000_000)
 """How many pictures any list may have, and a long one: each takes a kilobyte of memory, whatever its row takes."""
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
@@ -49,6 +56,26 @@ class ListedPicture:
     label: str | None = None
     source: Path | None = None
     read: Callable[[], Any] = field(default=lambda: None, compare=False, repr=False)
+
+    def touched(self) -> int:
+        """Return when its file, or its archive, came to its place or was written last (nanoseconds): no date says it.
+
+        0 for what a program gave, and for what is gone.
+        """
+        for place in (self.path, self.source):  # a member of an archive is no file
+            with suppress(OSError, TypeError, ValueError):
+                return Path(place).stat().st_ctime_ns  # type: ignore[arg-type]
+        return 0
+
+    def content_sha256(self) -> str:
+        """Return the hash of its bytes; an empty text for what a program gave, whose name has one, or what is gone."""
+        try:
+            content = self.read()
+            if isinstance(content, Path):
+                content = content.read_bytes() if content.is_file() else ""  # a device never ends
+        except (PictureError, OSError):
+            return ""
+        return sha256(content).hexdigest() if isinstance(content, bytes) else ""
 
 
 def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
@@ -187,8 +214,11 @@ def _in_file(path: Path) -> list[ListedPicture]:
         zipfile.BadZipFile,
         tarfile.TarError,
         NotImplementedError,
+        IndexError,  # what tarfile says of some damage, like the next
+        OverflowError,
+        MemoryError,
     ) as error:
-        raise PictureError(f"{path} cannot be read as {path.suffix.lower()}: {error}") from error
+        raise PictureError(f"{path} cannot be read as {path.suffix.lower()}: {reason(error)}") from error
 
 
 def _in_zip(path: Path) -> list[ListedPicture]:
@@ -199,7 +229,13 @@ def _in_zip(path: Path) -> list[ListedPicture]:
     )
     labels = _labels([Path(one.filename) for one in members])
     return [
-        _member(path, one.filename, one.file_size, label, partial(_from_zip, path, changed, one.filename))
+        _member(
+            path,
+            one.filename,
+            (one.file_size, one.compress_size),
+            label,
+            partial(_from_zip, path, changed, one),
+        )
         for one, label in zip(members, labels, strict=True)
     ]
 
@@ -210,9 +246,12 @@ def _zip(path: Path, changed: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _from_zip(path: Path, changed: int, name: str) -> bytes:
+def _from_zip(path: Path, changed: int, member: zipfile.ZipInfo) -> bytes:
     try:
-        return _zip(path, changed).read(name)
+        unpacked = io.BytesIO()  # zipfile's own read() holds it twice
+        with _zip(path, changed).open(member) as packed:
+            shutil.copyfileobj(packed, unpacked)
+        return unpacked.getvalue()
     except (
         OSError,
         ValueError,
@@ -222,7 +261,7 @@ def _from_zip(path: Path, changed: int, name: str) -> bytes:
         lzma.LZMAError,
         zipfile.BadZipFile,
     ) as error:
-        raise PictureError(f"{name} of {path} cannot be read: {error}") from error
+        raise PictureError(f"{member.filename} of {path} cannot be read: {error}") from error
 
 
 def _in_tar(path: Path) -> list[ListedPicture]:
@@ -238,7 +277,9 @@ def _in_tar(path: Path) -> list[ListedPicture]:
         beside = classes.get(one.name.rpartition(".")[0])
         if beside is not None:
             label = _from_tar(path, facts, beside).decode("utf-8", "replace").strip()
-        entries.append(_member(path, one.name, one.size, label, partial(_from_tar, path, facts, one)))
+        entries.append(
+            _member(path, one.name, (one.size, one.size), label, partial(_from_tar, path, facts, one))
+        )
     return entries
 
 
@@ -253,14 +294,21 @@ def _from_tar(path: Path, facts: tuple[int, int], member: tarfile.TarInfo) -> by
         raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _member(path: Path, name: str, size: int, label: str | None, read: Callable[[], bytes]) -> ListedPicture:
-    if size > LARGEST_MEMBER:
-        read = partial(_too_large, f"{path}/{name}", size)
-    return ListedPicture(name, f"{path}/{name}", size, path.stat().st_mtime_ns, label, path, read)
+def _member(
+    path: Path, name: str, sizes: tuple[int, int], label: str | None, read: Callable[[], bytes]
+) -> ListedPicture:
+    """Return an archive's picture of (unpacked, packed) bytes; one that unfolds beyond measure is refused when read."""
+    unpacked, packed = sizes
+    most = min(LARGEST_MEMBER, _UNPACKED + _EXPANSION * packed)
+    if unpacked > most:
+        read = partial(_too_large, f"{path}/{name}", sizes, most)
+    return ListedPicture(name, f"{path}/{name}", unpacked, path.stat().st_mtime_ns, label, path, read)
 
 
-def _too_large(name: str, size: int) -> bytes:
-    raise PictureError(f"{name} unpacks to {size:,} bytes; {LARGEST_MEMBER:,} is the most for one picture")
+def _too_large(name: str, sizes: tuple[int, int], most: int) -> bytes:
+    raise PictureError(
+        f"{name} takes {sizes[1]:,} bytes and unpacks to {sizes[0]:,}; {most:,} is the most for such a picture"
+    )
 
 
 def _in_csv(path: Path) -> list[ListedPicture]:

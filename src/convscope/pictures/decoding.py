@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from math import ceil, sqrt
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 from PIL import Image, UnidentifiedImageError
@@ -40,6 +41,8 @@ _PIXELS_OF_SCANS = (
 _FEW_PIXELS = (
     13_000_000  # above (a telephone has 12 million), a small file's picture is read at a part of its size
 )
+_ONE_AT_A_TIME = Lock()
+"""Of pictures of many pixels out of small files: threads that read ahead would hold one each."""
 _STRIP = 64  # rows of a picture made smaller, at a time
 _PAGES = 100  # that are counted
 _SIGNATURES = {
@@ -118,7 +121,8 @@ def decoded_image(
     if many:
         factor = ceil(sqrt(pixels / _FEW_PIXELS))
         made_smaller = (f"read at 1/{factor} of its size: {pixels:,} pixels came from a small file",)
-        image = _reduced(image, factor)
+        with _ONE_AT_A_TIME:
+            image = _reduced(image, factor)
     appearance = rgb_of_image(image, name, low)
     shortened = (SHORTENED,) if bits > appearance.stored.bits else ()
     first = (f"the first of {pages}",) if pages else ()
