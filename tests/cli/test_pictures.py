@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -148,6 +150,23 @@ def test_fine_tune_gives_its_numbers(here: Path) -> None:
     assert all(Path(name).exists() for name in row["files"])
     said = run(*words, "-v")
     assert "2 steps; the last: loss" in said.stderr
+
+
+def test_fine_tune_leaves_nothing_in_the_temporary_folder(here: Path) -> None:
+    """Torch makes a folder there as one of its optimizers imports its compiler."""
+    temporary = here / "temporary"
+    temporary.mkdir()
+    words = ("fine-tune", "planted", "photos", "--steps", "1", "--batch", "2")
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"},
+        "TMPDIR": str(temporary),
+        "TMP": str(temporary),
+        "CONVSCOPE_CACHE": str(here / "cache"),
+    }
+    subprocess.run(
+        [sys.executable, "-m", "convscope", *words], env=environment, check=True, capture_output=True
+    )
+    assert not list(temporary.iterdir()) and not list((here / "cache").rglob("compiled"))
 
 
 def test_a_page_and_a_table_say_what_they_show_with_v(here: Path) -> None:

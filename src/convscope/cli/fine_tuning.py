@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
+from convscope.cache import cache_folder
 from convscope.cli.finite import FiniteRange
 from convscope.cli.options import Opening, RenamedOption, json_option, network_options, output_option
 from convscope.cli.result_paths import explain, interrupted, place, print_json, printable, progress_bar
@@ -97,7 +100,7 @@ def fine_tune(
         seed=seed,
     )
     step = None
-    with progress_bar(total=steps, unit="step") as bar:
+    with _no_folder_of_the_compiler(), progress_bar(total=steps, unit="step") as bar:
         try:
             for step in training:
                 bar.set_postfix(loss=f"{step.loss:.3f}", right=f"{step.accuracy:.0%}", refresh=False)
@@ -115,6 +118,18 @@ def fine_tune(
     for one in files:
         click.echo(printable(one))
     explain(f"{step.number} steps; the last: loss {step.loss:.3f}, {step.accuracy:.0%} right of its pictures")
+
+
+@contextmanager
+def _no_folder_of_the_compiler() -> Iterator[None]:
+    """Leave no folder for what torch compiles: it is made in the temporary one as an optimizer imports the compiler."""
+    folder = cache_folder() / "compiled"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # nothing was compiled, so it is empty
+            folder.rmdir()
 
 
 def _save_with_sidecars(tuned: Network, labels: Sequence[str], path: Path) -> list[Path]:
