@@ -11,7 +11,7 @@ import torch
 
 from convscope import open_network
 from convscope.errors import ConvscopeError, NetworkFileError
-from convscope.formats.kinds import FileKind, kind_of_content, kind_of_name
+from convscope.formats.kinds import USUAL, FileKind, kind_of_content, kind_of_name
 from planted import planted_files, planted_network
 from test_formats import write_keras, write_onnx, write_tensorflow
 
@@ -69,9 +69,19 @@ def test_it_is_opened_as_what_it_is(
         wanted = open_network(networks[name])
     assert list(found.layers) == list(wanted.layers)
     notes = [str(one.message) for one in caught if "whatever its name says" in str(one.message)]
-    fitting = kind_of_name(file) is KINDS[name]
+    fitting = KINDS[name] in (kind_of_name(file), USUAL.get(file.suffix))
     assert len(notes) == (0 if fitting else 1), notes
     assert fitting or KINDS[name].value in notes[0]
+
+
+@pytest.mark.parametrize("ending", [".pkl", ".tar", ".jit"])
+def test_what_is_called_as_such_files_are_is_no_surprise(ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"network{ending}"
+    torch.save(torch.nn.Conv2d(3, 2, 3).state_dict(), file)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_network(file, architecture=lambda: torch.nn.Conv2d(3, 2, 3), input_shape=(1, 3, 8, 8))
+    assert not [one for one in caught if "whatever its name says" in str(one.message)]
 
 
 FOREIGN = {

@@ -53,6 +53,14 @@ BY_SUFFIX: Mapping[str, FileKind] = {
 }
 """How a file's name ends, in capitals or not, to what it usually is."""
 
+USUAL: Mapping[str, FileKind] = {
+    **dict.fromkeys((".pkl", ".pickle", ".tar", ".jit", ".ts", ".torchscript", ".ptl"), FileKind.CHECKPOINT),
+    **dict.fromkeys((".txt", ".prototext"), FileKind.CAFFE_TEXT),
+    ".graphdef": FileKind.TENSORFLOW,
+    ".hdf": FileKind.KERAS_HDF5,
+}
+"""What else such files are called: no surprise, but so many others are too that their content alone tells them."""
+
 SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")  # in the folder that one is
 
 

@@ -17,7 +17,7 @@ from convscope.formats.expectations import with_preprocessing
 from convscope.formats.folders import no_network_in
 from convscope.formats.foreign import foreign_network, in_another_format
 from convscope.formats.keras import KERAS
-from convscope.formats.kinds import BY_SUFFIX, SAVED_MODELS, FileKind, kind_of_content, kind_of_name
+from convscope.formats.kinds import BY_SUFFIX, SAVED_MODELS, USUAL, FileKind, kind_of_content, kind_of_name
 from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.hub_folder import index_of, is_hub_folder, only_list_in
@@ -120,7 +120,8 @@ def _open_file(request: Request) -> NetworkParts:
     kind = kind_by_content or kind_by_name
     if kind is None:
         raise unknown_file(path, tuple(BY_SUFFIX))
-    if BY_KIND[kind] is not (BY_KIND[kind_by_name] if kind_by_name else None):
+    names = (kind_by_name, USUAL.get(path.suffix.lower()))
+    if BY_KIND[kind] not in [BY_KIND[name] for name in names if name is not None]:
         warn(f"{path} is {kind.value}, whatever its name says: opened as that")
     return BY_KIND[kind](replace(request, kind=kind))
 
