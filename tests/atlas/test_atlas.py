@@ -110,7 +110,7 @@ def test_several_pictures_per_unit_are_those_of_several_seeds_the_strongest_firs
 
 def pictures_of(manifest: AtlasManifest, number: int, folder: Path) -> ShardPictures:
     shard = manifest.shards[number]
-    return ShardPictures.open(shard.path(folder), manifest.shape_of(shard))
+    return ShardPictures.open(folder, manifest, shard)
 
 
 def atlas_data(folder: Path) -> Any:
@@ -274,15 +274,38 @@ def test_a_shard_of_other_pictures_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "atlas"
     manifest = begun(folder)
     make_shard(str(folder), 0)
-    arrays = load_file(manifest.shards[0].path(folder))
+    path, metadata = manifest.shards[0].path(folder), {"atlas_sha256": manifest.sha256_of(manifest.shards[0])}
+    arrays = load_file(path)
     for wrong in (
         {"pictures": arrays["pictures"][:1]},
         {"pictures": arrays["pictures"].astype(np.float32)},
         {"reached": arrays["reached"][:, :0]},
     ):
-        save_file(arrays | wrong, manifest.shards[0].path(folder))
-        with pytest.raises(PictureError, match="is no whole shard of an atlas"):
+        save_file(arrays | wrong, path, metadata)
+        with pytest.raises(PictureError, match=r"is no whole shard of an atlas \((its pictures|what they)"):
             merge_atlas(folder, planted_network())
+
+
+def test_a_shard_of_another_atlas_is_refused(tmp_path: Path) -> None:
+    """As a cluster's folders may be mixed: what a file is called says of no network, and of no seed."""
+    folder, other = tmp_path / "atlas", tmp_path / "other"
+    manifest = begun(folder)
+    begun(other, seed=1)
+    make_shard(str(other), 0)
+    shutil.copy(manifest.shards[0].path(other), manifest.shards[0].path(folder))
+    with pytest.raises(PictureError, match=r"it is another atlas's\): remove it, and make it again"):
+        merge_atlas(folder, planted_network())
+    assert "it is another atlas's" in check_atlas(folder)[0]
+
+
+def test_other_code_makes_no_shard_of_an_atlas(tmp_path: Path) -> None:
+    begun(tmp_path)
+    facts = json.loads((tmp_path / "atlas.json").read_text())
+    (tmp_path / "atlas.json").write_text(json.dumps(facts | {"version": "0.2.0 of yesterday"}))
+    with pytest.raises(InputError, match="holds an atlas by another version of convscope"):
+        begun(tmp_path)
+    with pytest.raises(InputError, match=r"version of convscope \(0.2.0 of yesterday, this is "):
+        make_shard(str(tmp_path), 0)
 
 
 def test_steps_without_end_are_refused_before_there_is_a_folder(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope._version import __version__
+from convscope.cache import code_version
 from convscope.errors import InputError
 from convscope.files import written_first
 from convscope.formats.json_types import Each
@@ -98,7 +99,7 @@ class AtlasManifest:
     pictures_sha256: str | None = None
     pictures_per_unit: int = 1
     fast: bool = False
-    version: str = __version__
+    version: str = field(default_factory=code_version)
     shard_units: int = SHARD_PICTURES
 
     @cached_property
@@ -110,6 +111,20 @@ class AtlasManifest:
             for first in range(0, channels, self.shard_units)
         ]
         return tuple(Shard(number, *piece) for number, piece in enumerate(pieces))
+
+    def require_this_code(self, folder: Path) -> None:
+        """Raise InputError where other code began it: one atlas is made by one."""
+        if self.version != code_version():
+            raise InputError(
+                f"{folder} holds an atlas {_MEANINGS['version']} ({self.version}, this is {code_version()}): make it "
+                "with that, give another folder, or remove it"
+            )
+
+    def sha256_of(self, shard: Shard) -> str:
+        """Return the hash of all that a shard's pictures hang on: its file says of which atlas it is."""
+        how = (self.size, self.steps, self.preset, self.seed, self.pictures_per_unit, self.fast)
+        facts = (self.version, self.network_sha256, shard.addresses, how)
+        return sha256(json.dumps(facts).encode()).hexdigest()
 
     def shape_of(self, shard: Shard) -> tuple[int, ...]:
         """Return the shape of a shard's pictures: (units, seeds, size, size, 3)."""
@@ -157,7 +172,7 @@ class AtlasManifest:
     @classmethod
     def open(cls, folder: Path) -> AtlasManifest:
         """Read a folder's; InputError where it holds no atlas, or one of another version that has other facts."""
-        with manifest_facts(folder / NAME, "an atlas", _SCHEMA, __version__) as facts:
+        with manifest_facts(folder / NAME, "an atlas", _SCHEMA, code_version()) as facts:
             manifest = cls(**facts)
             for key, (least, most) in _LIMITS.items():
                 if not least <= facts[key] <= most:

@@ -96,7 +96,7 @@ def merge_atlas(
         "classes": bool(measurements and len({*measurements.labels} - {None}) > 1),
         "tile": TILE,
         "axes": AXES,
-        "version": manifest.version,
+        "version": manifest.version.split()[0],
         "layers": layers,
     }
     facts = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
@@ -117,7 +117,7 @@ def check_atlas(folder: Path) -> list[str]:
             )
             continue
         try:
-            ShardPictures.open(shard.path(folder), manifest.shape_of(shard))
+            ShardPictures.open(folder, manifest, shard)
         except PictureError as error:
             wrong.append(str(error))
     files = [folder / name for name in (*PAGE, "data.js", NAME)]
@@ -189,7 +189,7 @@ def _layer_pictures(material: _Material, name: str) -> tuple[NDArray[np.uint8], 
     for shard in manifest.shards:
         if shard.layer != name or not shard.path(folder).exists():
             continue
-        shard_pictures = ShardPictures.open(shard.path(folder), manifest.shape_of(shard))
+        shard_pictures = ShardPictures.open(folder, manifest, shard)
         for row, channel in enumerate(range(shard.first, shard.end)):
             order = np.argsort(-shard_pictures.reached[row], kind="stable")  # NaN comes last
             pictures[:, channel] = shard_pictures.pictures[row, order]

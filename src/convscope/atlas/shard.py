@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from convscope.atlas.manifest import AtlasManifest, Shard
@@ -17,6 +17,8 @@ from convscope.files import saved
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import RenderOptions, pixels, visualize
+
+_OF = "atlas_sha256"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +34,21 @@ class ShardPictures:
     plain: NDArray[np.float32]
 
     @classmethod
-    def open(cls, path: Path, shape: tuple[int, ...]) -> ShardPictures:
-        """Read a shard's file; PictureError for one that is damaged, or whose pictures have another shape."""
+    def open(cls, folder: Path, manifest: AtlasManifest, shard: Shard) -> ShardPictures:
+        """Read a shard's file; PictureError for one that is damaged, or another atlas's."""
+        path, shape = shard.path(folder), manifest.shape_of(shard)
         try:
-            shard = cls(**load_file(path))
-            if shard.pictures.shape != shape or shard.pictures.dtype != np.uint8:
-                raise TypeError(f"its pictures are {shard.pictures.shape}, not {shape}")
-            for numbers in (shard.reached, shard.highest, shard.plain):
+            with safe_open(path, "np") as file:
+                of = (file.metadata() or {}).get(_OF)
+            if of != manifest.sha256_of(shard):
+                raise TypeError("it is another atlas's")
+            found = cls(**load_file(path))
+            if found.pictures.shape != shape or found.pictures.dtype != np.uint8:
+                raise TypeError(f"its pictures are {found.pictures.shape}, not {shape}")
+            for numbers in (found.reached, found.highest, found.plain):
                 if numbers.shape != shape[:2] or numbers.dtype != np.float32:
                     raise TypeError(f"what they reach is {numbers.shape}, not {shape[:2]}")
-            return shard
+            return found
         except (OSError, SafetensorError, TypeError, KeyError) as error:
             raise PictureError(
                 f"{path} is no whole shard of an atlas ({error}): remove it, and make it again"
@@ -57,8 +64,11 @@ def make_shard(folder: str, number: int) -> int:
     manifest = AtlasManifest.open(place)
     shard = manifest.shards[number]
     if not shard.path(place).exists():
+        manifest.require_this_code(place)
         network = network_of(place, manifest)
-        _save(_shard_pictures(network, shard, manifest), shard.path(place))
+        pictures, metadata = _shard_pictures(network, shard, manifest), {_OF: manifest.sha256_of(shard)}
+        with saved(shard.path(place), SafetensorError, then="The shards before it are kept") as partial:
+            save_file(dict(vars(pictures)), partial, metadata)
     return number
 
 
@@ -97,8 +107,3 @@ def _shard_pictures(network: Network, shard: Shard, manifest: AtlasManifest) -> 
 
 def _in_color(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture[:, :, :3]
-
-
-def _save(result: ShardPictures, path: Path) -> None:
-    with saved(path, SafetensorError, then="The shards before it are kept") as partial:
-        save_file(dict(vars(result)), partial)
