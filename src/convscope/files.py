@@ -75,6 +75,16 @@ def require_regular(path: str | os.PathLike[str]) -> None:
         raise NetworkFileError(f"{os.fspath(path)} is {_kind(mode)}, not a file: give the path of a file.")
 
 
+def require_text_name(path: str | os.PathLike[str], library: str) -> None:
+    """Raise NetworkFileError for a name with bytes that are no UTF-8, which a library cannot open."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise NetworkFileError(
+            f"{path}: {library} opens no file whose name, or whose folder's, is not UTF-8: rename it"
+        ) from None
+
+
 def _kind(mode: int) -> str:
     return next((words for test, words in _KINDS if test(mode)), "something else")
 

@@ -2,13 +2,17 @@
 
 import io
 import json
+import os
+import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from convscope import open_network
 from convscope.errors import ConvscopeError
@@ -119,3 +123,14 @@ def test_a_close_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "network.onnx").write_bytes(b"x")
     with pytest.raises(ConvscopeError, match=r"Did you mean 'network\.onnx'"):
         open_network(tmp_path / "netwrok.onnx")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name is any bytes there")
+@pytest.mark.parametrize("write", [torch.save, save_file])
+def test_a_name_that_the_library_cannot_open_is_no_damage(
+    write: Callable[..., object], tmp_path: Path
+) -> None:
+    write(STATE, tmp_path / "a.pth")
+    path = (tmp_path / "a.pth").rename(tmp_path / os.fsdecode(b"caf\xe9.pth"))
+    with pytest.raises(ConvscopeError, match=r"opens no file whose name, .* is not UTF-8: rename it"):
+        open_network(path, architecture=lambda: torch.nn.Conv2d(3, 2, 3))

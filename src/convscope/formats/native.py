@@ -26,7 +26,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
-from convscope.files import COPIED_BYTES, require_regular, saved
+from convscope.files import COPIED_BYTES, require_regular, require_text_name, saved
 from convscope.formats.given_shapes import given_shapes
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
@@ -112,6 +112,7 @@ def open_native(request: Request) -> NetworkParts:
     try:
         # Where it is large it stays open: weights are read when they are asked for.
         require_regular(path)
+        require_text_name(path, "safetensors")
         file: Any = safe_open(path, framework="pt")
         copied = load(path.read_bytes()) if path.stat().st_size <= COPIED_BYTES else None
         file_metadata = file.metadata() or {}

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convscope.errors import NetworkFileError, WeightsMismatch, did_you_mean, warn
+from convscope.files import require_text_name
 from convscope.formats.packed_weights import QUANTIZED, require_unpacked
 from convscope.formats.pytorch.hub_folder import files_of
 from convscope.formats.pytorch.programs import is_zip, program_weights
@@ -113,7 +114,10 @@ def _content(path: Path) -> Any:
     files = files_of(path)
     if files != [path]:
         return {name: tensor for file in files for name, tensor in _content(file).items()}
-    return load_file(path) if _is_safetensors(path) else _unpickled(path)
+    if not _is_safetensors(path):
+        return _unpickled(path)
+    require_text_name(path, "safetensors")
+    return load_file(path)
 
 
 def _what_else(content: Any) -> str:
@@ -222,6 +226,8 @@ def _unpickled(path: Path) -> Any:
         raise NetworkFileError(
             f"{path} holds no weights that PyTorch saved: it is {type_name if head else 'empty'}"
         )
+    if is_zip(path):
+        require_text_name(path, "PyTorch")
     try:
         return read_pickle(path)
     except OSError:
