@@ -311,3 +311,42 @@ def test_ctrl_c_in_one_step_that_takes_hours(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
     assert (process.returncode, said) == (130, "interrupted: nothing was finished\n")
+
+
+ENDLESS_SECTION = """
+import dataclasses, sys, threading, time, torch, convscope.report.content as content
+def tell():
+    begun = time.process_time()
+    while time.process_time() < begun + 0.5:
+        time.sleep(0.05)
+    print("endless", file=sys.stderr, flush=True)
+def endless(*_):
+    threading.Thread(target=tell, daemon=True).start()
+    yield torch.nn.functional.max_pool2d(torch.zeros(1, 3, 600, 600), 999, 1, 499)
+content._ALL = tuple(
+    dataclasses.replace(one, make=endless) if one.name == "features" else one for one in content._ALL
+)
+"""
+
+
+def test_ctrl_c_in_a_step_that_takes_hours_keeps_what_there_is_of_a_report(tmp_path: Path) -> None:
+    planted_files(tmp_path / "planted")
+    Picture(edge_picture()).save(tmp_path / "edge.png")
+    wish = ("report", "planted", "edge.png", "--sections", "filters,features", "-o", "page.html")
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS_SECTION + SCRIPT, *wish],
+        cwd=tmp_path,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(sys.path), "CONVSCOPE_CACHE": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "endless" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=120)[1]
+    assert (process.returncode, said) == (130, "interrupted: kept page.html, without What it wants to see\n")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<figure") > 1 and page.rstrip().endswith("</html>")
+    assert "not whole, or not here: What it wants to see" in page

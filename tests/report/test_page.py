@@ -26,6 +26,7 @@ from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report import QUICK, SECTIONS, Report, ReportOptions, make_report
 from convscope.report import page as page_module
+from convscope.report.content import Content, begin
 from convscope.report.context import ReportContext
 from convscope.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
@@ -305,9 +306,10 @@ def test_ctrl_c_keeps_the_sections_that_are_made_and_says_what_is_missing() -> N
 def test_whatever_ctrl_c_leaves_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     network = planted_network()
     options = ReportOptions(sections=(*LOOKS, "evidence"))
-    whole = page_module.gather(
-        ReportContext(network, open_photograph(edge_picture()), options), lambda *_: None
-    )
+    context = ReportContext(network, open_photograph(edge_picture()), options)
+    whole = begin(context)
+    page_module.gather(context, whole, lambda *_: None)
+    assert not whole.missing
     count = sum(map(len, whole.found.values()))
     assert count >= 10
     for kept in range(1, count):
@@ -315,8 +317,12 @@ def test_whatever_ctrl_c_leaves_is_a_page(monkeypatch: pytest.MonkeyPatch) -> No
         for name, items in whole.found.items():
             found[name] = items[:room]
             room = max(0, room - len(items))
-        stopped = replace(whole, found=found, missing=["the rest"])
-        monkeypatch.setattr(page_module, "gather", lambda *_, stopped=stopped: stopped)
+
+        def stopped(_: ReportContext, content: Content, __: object, found: Any = found) -> None:
+            content.found.update(found)
+            content.missing[:] = ["the rest"]
+
+        monkeypatch.setattr(page_module, "gather", stopped)
         text = Elements(make_report(network, edge_picture(), options, progress=False)).text
         assert "Stopped by Ctrl-C" in text and "The layers" in text
 

@@ -13,7 +13,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
@@ -33,6 +33,7 @@ from convscope.files import FileState, user_path
 from convscope.progress import bars, switch_off
 
 _TRACE = "CONVSCOPE_TRACEBACK"
+_RESCUE = 10.0  # seconds that a page has to be written at the end
 
 
 class ConvscopeGroup(click.Group):
@@ -237,7 +238,7 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
             ignored_before(what)
 
     def end() -> None:
-        os._exit(_interrupted(options).exit_code)
+        os._exit(_interrupted(options, _rescued(options)).exit_code)
 
     signal.signal(signal.SIGINT, pressed)
     sys.unraisablehook = ignored
@@ -280,10 +281,24 @@ def _ctrl_c_given_back() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def _interrupted(options: Settings) -> click.exceptions.Exit:
+def _rescued(options: Settings) -> str:
+    """Have what there is of a page written, in seconds or not at all, and return what is missing of it."""
+    missing = list[str]()
+
+    def write() -> None:
+        with suppress(Exception):  # the end comes all the same
+            missing.append(options.rescue() if options.rescue is not None else "")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(_RESCUE)
+    return "".join(missing)
+
+
+def _interrupted(options: Settings, missing: str = "") -> click.exceptions.Exit:
     """Say that Ctrl-C ended the command (in a library it may look like any error), and what it had written."""
     kept = ", ".join(str(path) for path in sorted(options.written) if _is_new(path, options))
-    words = f"kept {kept}" if kept else "nothing was finished"
+    words = f"kept {kept}" + (f", {missing}" if missing else "") if kept else "nothing was finished"
     if options.unfinished is not None and options.unfinished.exists():
         words += "; --resume goes on from the last steps whose state was kept"
     click.echo(printable(f"interrupted: {words}"), err=True)

@@ -133,8 +133,17 @@ def _report(
     network: Network, picture: str, path: Path, options: ReportOptions, notes: Sequence[str]
 ) -> dict[str, Any]:
     """Write one page and return what JSON says of it."""
-    from convscope.report import make_report
+    from convscope.report.page import begin_report
 
+    unfinished = begin_report(network, picture, options, notes=notes)
+
+    def write_what_there_is() -> str:
+        page = unfinished.so_far()
+        if not unfinished.content.empty:
+            page.save(path)
+        return f"without {', '.join(page.missing)}"
+
+    settings().rescue = write_what_there_is
     with progress_bar(bar_format=_BAR) as bar:
 
         def progress(done: int, total: int, section: str) -> None:
@@ -142,7 +151,8 @@ def _report(
             bar.set_description_str(section, refresh=False)
             bar.update(done - bar.n)
 
-        page = make_report(network, picture, options, notes=notes, progress=progress)
+        page = unfinished.made(progress)
+    settings().rescue = None
     page.save(path)
     if page.missing:
         interrupted(f"without {', '.join(page.missing)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ class Settings:
     `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130. `told` says
     that stderr has said what was kept.
     `unfinished` is where the state of a run lies that --resume goes on from, if there is any.
+    `rescue` writes what there is of a page where the process has to be ended in the middle of a step, and says what is
+    missing.
     `written` has for each result what lay there before: no clock tells whether it is new, a file server's may go wrong.
     """
 
@@ -36,6 +38,7 @@ class Settings:
     notes: list[str] = field(default_factory=list)
     written: dict[Path, FileState | None] = field(default_factory=dict)
     unfinished: Path | None = None
+    rescue: Callable[[], str] | None = None
     read: set[Path] = field(default_factory=set)
 
 

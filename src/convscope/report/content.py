@@ -48,13 +48,19 @@ _OF_PICTURES = ("evidence", "features", "dreams")
 class Content:
     """All that the page shows: the layer table, what each section holds, by its name, and what is not there.
 
-    `missing` are the sections that Ctrl-C kept out, `left_out` those that need a picture where there is none.
+    `missing` are the sections that are not made, in the end those that Ctrl-C kept out, `left_out` those that need a
+    picture where there is none.
     """
 
     table: LayerTable
     found: dict[str, list[Any]]
     missing: list[str] = field(default_factory=list)
     left_out: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is made yet."""
+        return not any(self.found.values())
 
     def __getattr__(self, name: str) -> list[Any]:
         try:
@@ -63,16 +69,24 @@ class Content:
             raise AttributeError(name) from None
 
 
-def gather(context: ReportContext, progress: Progress) -> Content:
-    """Compute all that the report shows; Ctrl-C ends it with what there is, KeyboardInterrupt where that is nothing."""
+def begin(context: ReportContext) -> Content:
+    """Return the content with nothing in it yet but the layer table; what is wrong with the options is said here."""
     check_style(context)
-    names = [*context.options.sections, *(["style"] if context.options.style is not None else [])]
-    sections = [section for section in _ALL if section.name in names]
+    sections = _sections(context)
     without = [one for one in sections if one.name in _OF_PICTURES and not one.parts(context)]
     left_out = () if context.kind == "picture" else tuple(one.title for one in without)
-    found: dict[str, list[Any]] = {section.name: [] for section in _ALL}
-    content = Content(layer_table(context.network), found, left_out=left_out)
-    waiting = [section.title for section in sections]
+    missing = [section.title for section in sections]
+    return Content(
+        layer_table(context.network), {section.name: [] for section in _ALL}, missing, left_out=left_out
+    )
+
+
+def gather(context: ReportContext, content: Content, progress: Progress) -> None:
+    """Compute all that the report shows, into `content`; Ctrl-C ends it with what there is.
+
+    KeyboardInterrupt where that is nothing.
+    """
+    sections = _sections(context)
     try:
         with ExitStack() as stack:
             if context.looked_at:
@@ -83,9 +97,12 @@ def gather(context: ReportContext, progress: Progress) -> Content:
                 count.section = section.title
                 for one in section.make(context, count):
                     content.found[section.name].append(one)
-                waiting.remove(section.title)
+                content.missing.remove(section.title)
     except KeyboardInterrupt:
-        if not any(content.found.values()):
+        if content.empty:
             raise
-        content.missing.extend(waiting)
-    return content
+
+
+def _sections(context: ReportContext) -> list[Section]:
+    names = [*context.options.sections, *(["style"] if context.options.style is not None else [])]
+    return [section for section in _ALL if section.name in names]

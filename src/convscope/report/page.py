@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -31,7 +31,7 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recording import as_json, recipe_of
 from convscope.presentation.wording import percent, shortened
 from convscope.progress import bars, progress_bar
-from convscope.report.content import Content, gather
+from convscope.report.content import Content, begin, gather
 from convscope.report.context import Progress, ReportContext, ReportOptions
 from convscope.report.embedding import data_uri, photograph_uri
 from convscope.report.fed import fed, thumbnail
@@ -93,15 +93,40 @@ def make_report(
     >>> options = convscope.ReportOptions(sections=("predictions", "filters"))
     >>> convscope.make_report(network, "coffee", options).save("report.html")
     """
+    return begin_report(network, picture, options, notes=notes).made(progress)
+
+
+@dataclass(frozen=True, eq=False)
+class UnfinishedReport:
+    """A page that is being made: `so_far` is what there is of it at any time, in another thread too."""
+
+    context: ReportContext
+    content: Content
+    notes: Sequence[str]
+
+    def made(self, progress: Progress | bool) -> Report:
+        """Make all of it; see `make_report`."""
+        with bars(progress is True), progress_bar(unit="part") as bar, bars(False):
+            gather(self.context, self.content, progress if callable(progress) else partial(_on_bar, bar))
+        return self.so_far()
+
+    def so_far(self) -> Report:
+        """Return the page with what is made of it, which says what is missing."""
+        words = _words(self.context, self.content)
+        page = _environment().get_template("page.html").render(words, notes=self.notes)
+        report = Report(page.encode("utf-8", "replace").decode())  # a file's name need not be UTF-8
+        report.missing = tuple(self.content.missing)
+        return report
+
+
+def begin_report(
+    network: Network, picture: InputLike, options: ReportOptions | None = None, *, notes: Sequence[str] = ()
+) -> UnfinishedReport:
+    """Return the page of `make_report` with nothing on it yet."""
     given = open_photograph(picture) if network.input_spec else network.opened_input(picture)
     file = os.fsdecode(picture) if isinstance(picture, (str, os.PathLike)) else None
     context = ReportContext(network, given, options or ReportOptions(), file)
-    with bars(progress is True), progress_bar(unit="part") as bar, bars(False):
-        content = gather(context, progress if callable(progress) else partial(_on_bar, bar))
-    page = _environment().get_template("page.html").render(_words(context, content), notes=notes)
-    report = Report(page.encode("utf-8", "replace").decode())  # a file's name need not be UTF-8
-    report.missing = tuple(content.missing)
-    return report
+    return UnfinishedReport(context, begin(context), notes)
 
 
 def _on_bar(bar: Any, done: int, total: int, section: str) -> None:
