@@ -239,6 +239,13 @@ def test_a_device_or_a_pipe_is_no_place_for_a_file(name: str, here: Path) -> Non
     assert (here / f"pipe{WRITING[name][1]}").is_fifo()
 
 
+@pytest.mark.parametrize("option", ["--weights", "--architecture", "--labels", "--theme"])
+def test_an_options_empty_text_is_refused(option: str, here: Path) -> None:
+    """As a variable that is not set gives: two of these were as if they were not there."""
+    result = run(["classify", "NETWORK", "PICTURE"], option, "")
+    assert result.exit_code == 2 and f"Invalid value for '{option}'" in result.stderr
+
+
 def test_an_empty_name_is_refused(here: Path) -> None:
     before = everything(here)
     for words in (WRITING["see"][0], WRITING["report"][0], ["atlas", "NETWORK"]):

@@ -48,6 +48,8 @@ class ConvscopeGroup(click.Group):
                 parameter.type = Choice(parameter.type.choices, parameter.type.case_sensitive)
             if parameter.name == "output":
                 parameter.callback = _not_empty
+            elif isinstance(parameter, click.Option) and parameter.callback is None:
+                parameter.callback = _no_empty_text
             if parameter.name == "network" and isinstance(parameter, click.Argument):
                 parameter.callback = _no_picture
         cmd.params += [
@@ -168,6 +170,13 @@ def _not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str 
         raise click.BadParameter("the name is empty; give a file or a folder (. is this one)")
     if given is not None and "\0" in given:
         raise click.BadParameter("a name holds no zero byte; give a file or a folder")
+    return given
+
+
+def _no_empty_text(_: click.Context, __: click.Parameter, given: Any) -> Any:
+    """Refuse an option's empty text, as a variable that is not set gives: it was as if the option were not there."""
+    if given == "" or (isinstance(given, tuple) and "" in given):
+        raise click.BadParameter("it is empty; give a value, or leave the option out")
     return given
 
 
