@@ -383,6 +383,11 @@ def test_a_recipe_without_a_picture_s_hash_takes_the_picture(photograph: Path) -
     )
 
 
+def test_a_sheet_of_examples_says_what_makes_it() -> None:
+    with pytest.raises(RecipeError, match=r"has no photographs: convscope examples makes it"):
+        rerun(Recipe("examples", {"address": "conv1:0"}))
+
+
 def test_a_module_stands_in_for_the_one_that_a_picture_was_made_from(tmp_path: Path) -> None:
     """It was no network ('Sequential' object has no attribute 'sha256'), and without it a file was missed."""
     torch.manual_seed(0)

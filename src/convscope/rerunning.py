@@ -84,6 +84,11 @@ def rerun(
             import_module(module.name)
     functions = recipe_functions()
     function = functions.get(recipe.function)
+    if recipe.function == "examples":
+        raise RecipeError(
+            "a sheet of examples is not made again by its recipe, which has no photographs: convscope examples "
+            "makes it, given the same ones (--photographs)"
+        )
     if function is None:
         hint = did_you_mean(recipe.function, functions)
         raise RecipeError(
