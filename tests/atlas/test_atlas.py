@@ -206,6 +206,24 @@ def test_early_units_have_their_tuning_measured_once(tmp_path: Path, monkeypatch
     assert atlas_data(folder)["layers"][0] == first
 
 
+def test_what_a_unit_adds_is_told_of_the_photographs_that_were_measured_last(tmp_path: Path) -> None:
+    """Others may have come under the same names and sizes; what was worked out for those before was kept by layer."""
+    folder, photos, network = tmp_path / "atlas", tmp_path / "photos", planted_network()
+    begun(folder)
+    photos.mkdir()
+    random = np.random.default_rng(5)
+    for time in ("before", "after"):
+        for index in range(3):
+            pixels = random.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(photos / f"{index}.bmp")
+        found = measure(network, photos, layers=["conv1", "conv2"], folder=tmp_path / time)
+        merge_atlas(folder, network, found, list_pictures(photos))
+    told = atlas_data(folder)
+    shutil.rmtree(folder / "work" / "effects")
+    merge_atlas(folder, network, found, list_pictures(photos))
+    assert atlas_data(folder) == told
+
+
 def test_each_unit_tells_what_it_adds_to_the_classes_on_its_strongest_photograph(tmp_path: Path) -> None:
     folder, photos, network = tmp_path / "atlas", tmp_path / "photos", planted_network()
     begun(folder)

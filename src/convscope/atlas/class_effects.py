@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.files import writing, written_whole
 from convscope.measuring.measurements import Measurements
@@ -61,8 +62,12 @@ def class_effects(
     done, effects = 0, dict[str, ClassEffects]()
     with watching(None, "unit") as tell:
         for layer in leading:
-            path = folder / f"{layers.index(layer):03}.safetensors"
-            one = _kept(path) or _computed(network, measurements, listed, layer, path)
+            strongest = measurements.pictures[measurements.values(layer).argmax(axis=0)]
+            # Other bytes under a photograph's name are another photograph.
+            shown = [measurements.contents.get(number, "") for number in strongest.tolist()]
+            key = cache_key(network.identity, layer, strongest.tolist(), shown)
+            path = folder / f"{layers.index(layer):03}-{key[:16]}.safetensors"
+            one = _kept(path) or _computed(network, listed, layer, strongest, path)
             done += measured[layer]
             tell(done, sum(measured[name] for name in leading))
             if one is not None:
@@ -78,10 +83,10 @@ def _kept(path: Path) -> ClassEffects | None:
 
 
 def _computed(
-    network: Network, measurements: Measurements, listed: Sequence[ListedPicture], layer: str, path: Path
+    network: Network, listed: Sequence[ListedPicture], layer: str, strongest: NDArray[np.int64], path: Path
 ) -> ClassEffects | None:
     try:
-        effects = _effects(network, measurements, listed, layer)
+        effects = _effects(network, listed, layer, strongest)
     except InputError:  # a branch of its own, as a second classifier's
         return None
     if np.isnan(effects.change).any():  # of a photograph that has gone, and may come back
@@ -94,9 +99,8 @@ def _computed(
 
 
 def _effects(
-    network: Network, measurements: Measurements, listed: Sequence[ListedPicture], layer: str
+    network: Network, listed: Sequence[ListedPicture], layer: str, strongest: NDArray[np.int64]
 ) -> ClassEffects:
-    strongest = measurements.pictures[measurements.values(layer).argmax(axis=0)]
     scores = network.shape_channels_first(network.class_scores)
     most = min(_MOST, scores[1] if scores else _MOST)
     index = np.zeros((len(strongest), most), np.int64)

@@ -21,6 +21,7 @@ from convscope.atlas.shard import ShardPictures
 from convscope.atlas.sheets import write_sheets
 from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings, tuning_plate
 from convscope.atlas.unit_links import neighbors
+from convscope.cache import cache_key
 from convscope.errors import PictureError, warn
 from convscope.files import write_text
 from convscope.looking.tuning import Tuning
@@ -69,7 +70,9 @@ def merge_atlas(
     manifest = AtlasManifest.open(folder)
     manifest.require_layers(network, folder)
     tunings = kept_tunings(
-        network, early_layers(network, manifest.layers), folder / "work" / "tuning.safetensors"
+        network,
+        early_layers(network, manifest.layers),
+        folder / "work" / f"tuning-{cache_key(network.identity)[:16]}.safetensors",
     )
     effects = (
         class_effects(network, measurements, listed, list(manifest.layers), folder / "work" / "effects")

@@ -112,6 +112,15 @@ class Measurements:
         """
         return {index: reason for one in self._facts for index, reason in one.broken.items()}
 
+    @cached_property
+    def contents(self) -> dict[int, str]:
+        """Number to the hash of a picture's bytes, as they were measured; none of what a program gave.
+
+        >>> len(found.contents)
+        36
+        """
+        return {index: content for one in self._facts for index, content in one.contents.items() if content}
+
     @property
     def layers(self) -> dict[str, MeasuredLayer]:
         """What was measured, by layer.
