@@ -535,6 +535,8 @@ def test_every_step_of_every_tour_leads_somewhere(page: Any) -> None:
         page.get_by_label("Lesson").select_option(str(lesson))
         steps = page.evaluate("number => import('./static/tours.js').then(m => m.stepsOf(number))", lesson)
         assert len(steps) >= 4
+        boldest = page.evaluate("import('./static/store.js').then(m => m.state.network.boldest)")
+        assert lesson == 2 or any(f"conv1:{boldest}?" in step["link"] for step in steps)
         for number, step in enumerate(steps, 1):
             shown(page, step["title"])
             tour = f"tour={lesson}.{number}"

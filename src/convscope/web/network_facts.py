@@ -14,7 +14,7 @@ from convscope.dreaming.options import DreamOptions
 from convscope.dreaming.presets import dream_preset
 from convscope.errors import ConvscopeError
 from convscope.looking.answers import is_vector
-from convscope.looking.filters import layers_with_filters
+from convscope.looking.filters import layers_with_filters, read_filters
 from convscope.looking.stages import stages, vectors
 from convscope.network.input_spec import InputSpec
 from convscope.network.layer import Layer
@@ -46,6 +46,7 @@ def network_facts(network: Network) -> dict[str, Any]:
         "layers": facts,
         "stages": stages_layers,
         "first": _middle_of(stages_layers, facts),
+        "boldest": _boldest_filter(network, [layer["name"] for layer in facts if layer["filters"]]),
         "labels": list(network.labels or ()),
         "classLayers": list(network.class_values),
         "outputs": [str(output) for output in network.outputs],
@@ -67,6 +68,14 @@ def _middle_of(stages_layers: Sequence[str], facts: Sequence[Mapping[str, Any]])
     with_maps = {layer["name"] for layer in facts if layer["rows"] > 1}
     maps = [name for name in stages_layers if name in with_maps]
     return maps[len(maps) // 2] if maps else stages_layers[-1]
+
+
+def _boldest_filter(network: Network, having: Sequence[str]) -> int:
+    """Return the first layer's filter whose weights differ most from each other: a tour shows what can be read."""
+    if not having:
+        return 0
+    weights = read_filters(network, having[0]).weights.detach().flatten(1).double()
+    return int((weights - weights.mean(1, keepdim=True)).square().sum(1).argmax())
 
 
 def _refusal(network: Network) -> str | None:

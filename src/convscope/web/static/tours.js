@@ -6,7 +6,7 @@ import { strongestClass } from "./picture.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
 /** @typedef {"first" | "second" | "middle" | "deep" | "classes" | "answer"} Place a layer's, in whatever network: classes' scores, and what it says last */
-/** @typedef {[title: string, words: string, place: Place, shown?: object]} Step `shown` is how the page shows it; `unit` is what the layer's first unit is set to, `label` whose class is looked at, or the `strongest` one */
+/** @typedef {[title: string, words: string, place: Place, shown?: object]} Step `shown` is how the page shows it; `unit` is what the layer's first unit is set to (of the first layer its boldest filter is shown), `label` whose class is looked at, or the `strongest` one */
 
 const CAT = /\b(cat|tabby)\b/i;
 
@@ -84,7 +84,7 @@ export function stepsOf(number) {
   const steps = (tour?.steps || []).filter(([, , place]) => at[place]), usual = fromHash("", () => false);
   return steps.map(([title, words, place, { unit, label, strongest, ...shown } = {}], index) => {
     const layer = at[place], units = unit ? { [`${layer}:0`]: unit } : {};
-    const named = label ? state.network.labels.findIndex((name) => label.test(name)) : -1, channel = strongest ? strongestClass() : Math.max(0, named);
+    const named = label ? state.network.labels.findIndex((name) => label.test(name)) : -1, channel = strongest ? strongestClass() : place === "first" ? state.network.boldest : Math.max(0, named);
     return { title, words, link: toHash({ ...usual, position: null, layer, channel, picture: state.picture, units, ...shown, tour: `${number}.${index + 1}` }) };
   });
 }
