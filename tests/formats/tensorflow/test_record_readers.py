@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from google.protobuf.message import Message
 
 from convscope import ConvscopeWarning, open_network
 from graph_def_writer import GraphWriter
@@ -70,12 +71,8 @@ def test_the_numbers_of_records_are_the_inputs(tmp_path: Path) -> None:
     g.node("Placeholder", "record", dtype="DT_STRING", shape=(-1,))
     reader = g.node("ParseExample", "parsed", "record", T=None, Nsparse=1, Ndense=3)
     kinds = g.message.node[-1].attr.add(key="Tdense").value.list.type
-    shapes = g.message.node[-1].attr.add(key="dense_shapes").value.list.shape
-    for kind, sizes in ((1, (2, 3)), (7, ()), (9, (3,))):
-        kinds.append(kind)
-        shapes.add().SetInParent()
-        for size in sizes:
-            shapes[-1].dim.add(size=size)
+    kinds.extend([1, 7, 9])
+    _state(g.message.node[-1], "dense_shapes", [(2, 3), (), (3,)])
     whole = g.node("Cast", "whole", f"{reader}:5", SrcT="DT_INT64", DstT="DT_FLOAT")
     column = g.node("ExpandDims", "column", whole, g.const("axis", 2))
     g.node("BatchMatMulV2", "answer", f"{reader}:3", column)
@@ -102,3 +99,35 @@ def test_bytes_become_the_picture_that_they_are_reshaped_to(tmp_path: Path) -> N
     with pytest.warns(ConvscopeWarning, match="'raw' is the input: DecodeRaw"):
         network = open_network(g.save(tmp_path / "raw.pb"))
     assert network.graph.inputs == {"raw": (1, 4, 5, 3)}
+
+
+@pytest.mark.parametrize("of", ["data set", "queue"])
+def test_a_batch_of_a_data_set_or_a_queue_is_the_input(tmp_path: Path, of: str) -> None:
+    """A graph frozen with the data set it was trained on had "no input"; here `batch:1` are its pictures."""
+    g = GraphWriter()
+    one, many = [(), (4, 5, 3)], [(-1,), (-1, 4, 5, 3)]
+    if of == "data set":
+        g.node("IteratorV2", "source", T=None)
+        batch = g.node("IteratorGetNext", "batch", "source", T=None)
+        _state(g.message.node[1], "output_shapes", many)
+    else:
+        g.node("FIFOQueueV2", "source", T=None)
+        batch = g.node("QueueDequeueManyV2", "batch", "source", g.const("count", 8), T=None)
+        _state(g.message.node[0], "shapes", one)
+    types = "output_types" if of == "data set" else "component_types"
+    node = next(node for node in g.message.node if node.name == "batch")
+    node.attr.add(key=types).value.list.type.extend([9, 1])  # int64 and float
+    g.node("Relu", "answer", f"{batch}:1")
+    with pytest.warns(ConvscopeWarning, match=r"'batch/1' is the input: \w+, which reads a data set"):
+        network = open_network(g.save(tmp_path / "batch.pb"))
+    assert network.graph.inputs == {"batch/1": (1, 4, 5, 3)} and not network.graph.cut
+    picture = torch.linspace(-1, 1, 60).reshape(1, 4, 5, 3)
+    torch.testing.assert_close(network.activations(picture, "answer")["answer"], picture.relu())
+
+
+def _state(node: Message, key: str, shapes: list[tuple[int, ...]]) -> None:
+    stated = node.attr.add(key=key).value.list.shape
+    for sizes in shapes:
+        stated.add().SetInParent()
+        for size in sizes:
+            stated[-1].dim.add(size=size)

@@ -1,7 +1,8 @@
 """Ops that take numbers out of files and records: what they make is the input, for convscope reads no such files.
 
 A SavedModel that serves requests reads ``tf.Example`` records (``ParseExample``), a speech recognizer WAV files
-(``DecodeWav``), others bytes (``DecodeRaw``).
+(``DecodeWav``), others bytes (``DecodeRaw``); a graph of training takes its batches out of a data set
+(``IteratorGetNext``) or a queue (``QueueDequeueManyV2``), frozen too.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from convscope.formats.protobuf.message import Message
 from convscope.formats.tensorflow.made_nodes import constant_node, placeholder
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.tensors import Array
+from convscope.network.parameters import Shape
 
+_ONE_OF_A_QUEUE = ("QueueDequeue", "QueueDequeueV2")
+_QUEUES = (
+    *_ONE_OF_A_QUEUE,
+    "QueueDequeueMany",
+    "QueueDequeueManyV2",
+    "QueueDequeueUpTo",
+    "QueueDequeueUpToV2",
+)
 READERS = (
     "ParseExample",
     "ParseExampleV2",
@@ -22,6 +33,8 @@ READERS = (
     "DecodeRaw",
     "DecodePaddedRaw",
     "DecodeWav",
+    "IteratorGetNext",
+    *_QUEUES,
 )
 TEXT = "DT_STRING"
 _USUAL_RATE = 16_000  # samples a second, of TensorFlow's speech commands
@@ -48,12 +61,14 @@ def cut_readers(nodes: Sequence[Node], *, texts: bool = False) -> tuple[list[Nod
     notes: list[str] = []
     moved: dict[OutputReference, OutputReference] = {}
     read = {each for node in nodes for each in node.inputs}
+    by_name = {node.name: node for node in nodes}
+    sources = _sources(nodes)
     for before in nodes:
         node = replace(before, inputs=tuple(moved.get(each, each) for each in before.inputs))
         if node.op not in READERS:
-            kept.append(node)
+            kept += [node] if node.name not in sources else []
             continue
-        outputs = [one for one in _outputs(node, texts) if OutputReference(node.name, one.place) in read]
+        outputs = [one for one in _outputs(node, by_name, texts) if OutputReference(node.name, one.place) in read]
         for one in outputs:
             kept += one.nodes
             values |= {one.nodes[0].name: one.value} if one.value is not None else {}
@@ -70,9 +85,11 @@ class _Output:
     value: Array | None = None
 
 
-def _outputs(node: Node, texts: bool) -> Iterator[_Output]:
+def _outputs(node: Node, by_name: Mapping[str, Node], texts: bool) -> Iterator[_Output]:
     if node.op == "DecodeWav":
         yield from _sound(node)
+    elif node.op == "IteratorGetNext" or node.op in _QUEUES:
+        yield from _batch(node, by_name)
     elif node.op.startswith("Decode"):
         yield _Output(0, (placeholder(node.name, node.text("out_type", "DT_UINT8")),))
     else:
@@ -88,13 +105,39 @@ def _features(node: Node, texts: bool) -> Iterator[_Output]:
     types = node.attributes["Tdense"].list.type if "Tdense" in node.attributes else ()
     for at, (kind, shape) in enumerate(zip(types, shapes, strict=False)):
         place = 3 * sparse + at
-        sizes = None if shape.unknown_rank else (*batch, *(int(dim.size) for dim in shape.dim))
+        sizes = _sizes(shape, batch)
         name = f"{node.name}/{place}" if place else node.name
         if str(kind) == TEXT and texts and sizes is not None:
             one = np.zeros([max(size, 1) for size in sizes], np.int32)
             yield _Output(place, (placeholder(name, TEXT),), one)
         elif str(kind) != TEXT:
             yield _Output(place, (placeholder(name, str(kind), sizes),))
+
+
+def _batch(node: Node, by_name: Mapping[str, Node]) -> Iterator[_Output]:
+    """Yield what a data set or a queue gives; of a queue, the queue itself knows the shapes, without the batch."""
+    queue = by_name.get(node.inputs[0].node) if node.inputs else None
+    stated, types, batch = node.attributes.get("output_shapes"), node.attributes.get("output_types"), ()
+    if node.op in _QUEUES:
+        stated, types = queue.attributes.get("shapes") if queue else None, node.attributes.get("component_types")
+        batch = () if node.op in _ONE_OF_A_QUEUE else (-1,)
+    shapes = [] if stated is None else stated.list.shape
+    for place, kind in enumerate([] if types is None else types.list.type):
+        name = f"{node.name}/{place}" if place else node.name
+        sizes = _sizes(shapes[place], batch) if place < len(shapes) else None
+        if str(kind) != TEXT:
+            yield _Output(place, (placeholder(name, str(kind), sizes),))
+
+
+def _sources(nodes: Sequence[Node]) -> set[str]:
+    """Return the data sets and queues that nothing else reads."""
+    batches = ("IteratorGetNext", *_QUEUES)
+    others = {each.node for node in nodes if node.op not in batches for each in node.inputs}
+    return {each.node for node in nodes if node.op in batches for each in node.inputs} - others
+
+
+def _sizes(shape: Message, batch: Shape) -> Shape | None:
+    return None if shape.unknown_rank else (*batch, *(int(dim.size) for dim in shape.dim))
 
 
 def _sound(node: Node) -> Iterator[_Output]:
@@ -118,4 +161,5 @@ def _note(node: Node, inputs: Sequence[str]) -> str:
             f"{names} {are}: {node.op}, which reads a WAV file, is cut off. Give its samples, from -1 to 1 and "
             f"{_USUAL_RATE:,} a second, as a NumPy file of (channels, samples)"
         )
-    return f"{names} {are}: {node.op}, which reads records, is cut off. Give the numbers it reads"
+    read = "records" if node.op.startswith(("Parse", "Decode")) else "a data set"
+    return f"{names} {are}: {node.op}, which reads {read}, is cut off. Give the numbers it reads"
