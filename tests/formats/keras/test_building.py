@@ -115,14 +115,25 @@ def test_inner_weights_are_found_by_name_and_else_by_keras_order(tmp_path, names
     torch.testing.assert_close(value, expected()["last"].movedim(1, -1), rtol=1e-5, atol=1e-5)
 
 
-def test_keras_3_counts_the_groups_of_a_class_in_each_model(tmp_path):
+@pytest.mark.parametrize(
+    ("within", "second"),
+    [
+        ("layers", "conv2d_1"),
+        ("_layer_checkpoint_dependencies", "conv2d_1"),  # Keras 2.14
+        (
+            "_layer_checkpoint_dependencies",
+            "conv2d_2",
+        ),  # 2.12 and 2.13: a layer with weights is in that list twice
+    ],
+)
+def test_the_groups_of_a_class_are_counted_in_each_model(tmp_path, within, second):
     inner = {**block(), "inbound_nodes": [[["stem", 0, 0, {}]]]}
     layers = [input_layer((6, 5, 3)), conv("stem", "photo"), inner, conv("last", "block")]
-    norm = "layers/functional/layers/batch_normalization/vars"
+    norm = f"{within}/functional/{within}/batch_normalization/vars"
     datasets = {
-        "layers/conv2d/vars/0": KERNELS["stem"],
-        "layers/conv2d_1/vars/0": KERNELS["last"],
-        "layers/functional/layers/conv2d/vars/0": KERNELS["conv"],
+        f"{within}/conv2d/vars/0": KERNELS["stem"],
+        f"{within}/{second}/vars/0": KERNELS["last"],
+        f"{within}/functional/{within}/conv2d/vars/0": KERNELS["conv"],
         **{f"{norm}/{at}": array for at, array in enumerate(STATISTICS.values())},
     }
     path = write_keras(tmp_path / "net.keras", functional("net", layers, ["photo"], ["last"]), datasets)

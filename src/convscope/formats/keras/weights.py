@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +43,12 @@ class WeightFile:
     root: str
     datasets: Mapping[str, Dataset]
     layers: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """All that a dataset is in."""
+        parts = [path.split("/") for path in self.datasets]
+        return frozenset("/".join(path[:end]) for path in parts for end in range(1, len(path)))
 
     def of(self, model: KerasModel, dialect: Dialect) -> Found:
         """Return the variables of each of the model's layers; WeightsMismatch where they do not fit each other."""
@@ -202,18 +209,8 @@ def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, traine
 def _of_nested_groups(
     file: WeightFile, model: KerasModel, dialect: Dialect, group: str, path: LayerPath
 ) -> Iterator[tuple[LayerPath, Sequence[WeightSource]]]:
-    """Count the layers of each class, as Keras does when it names their groups."""
-    counts: Counter[str] = Counter()
-    for layer in model.layers:
-        if layer.is_function:
-            continue
-        name = snake_case(layer.class_name)
-        counts[name] += 1
-        name = f"{name}_{counts[name] - 1}" if counts[name] > 1 else name
-        places = [f"{group}{container}/{name}" for container in _CONTAINERS]
-        place = next(
-            (one for one in places if any(key.startswith(f"{one}/") for key in file.datasets)), places[0]
-        )
+    """Yield the variables of each layer, out of the group that Keras called after its class."""
+    for layer, place in _places(file, model, dialect, group):
         if layer.model is not None:
             inner = f"{place}/layer/" if layer.class_name == AT_EACH_MOMENT else f"{place}/"
             yield from _of_nested_groups(file, layer.model, dialect, inner, (*path, layer.name))
@@ -230,6 +227,31 @@ def _of_nested_groups(
             yield (*path, layer.name), [Unread(file.datasets[key].shape) for key in keys]
         elif wanted:
             yield (*path, layer.name), restored(layer, own, wanted, [file.datasets[key] for key in keys])
+
+
+def _places(
+    file: WeightFile, model: KerasModel, dialect: Dialect, group: str
+) -> Sequence[tuple[KerasLayer, str]]:
+    """Return the group of each layer, counted within its class; Keras 2.12 and 2.13 counted those with weights twice.
+
+    Their list of layers named such a layer once for its weights and once more as a layer
+    (keras-team/tf-keras, ``Functional._layer_checkpoint_dependencies``).
+    """
+    layers = [layer for layer in model.layers if not layer.is_function]
+    with_weights = {layer.name for layer in layers if any(True for _ in _flat(layer, dialect, ()))}
+    ways: list[list[tuple[KerasLayer, str]]] = []
+    for container, twice in (*((one, False) for one in _CONTAINERS), (_CONTAINERS[1], True)):
+        counts: Counter[str] = Counter()
+        places = []
+        for layer in layers:
+            name = snake_case(layer.class_name)
+            number = f"_{counts[name]}" if counts[name] else ""
+            counts[name] += 2 if twice and layer.name in with_weights else 1
+            places.append((layer, f"{group}{container}/{name}{number}"))
+        if all(place in file.groups for layer, place in places if layer.name in with_weights):
+            return places
+        ways.append(places)
+    return ways[0]
 
 
 def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:

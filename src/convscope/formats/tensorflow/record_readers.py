@@ -68,7 +68,9 @@ def cut_readers(nodes: Sequence[Node], *, texts: bool = False) -> tuple[list[Nod
         if node.op not in READERS:
             kept += [node] if node.name not in sources else []
             continue
-        outputs = [one for one in _outputs(node, by_name, texts) if OutputReference(node.name, one.place) in read]
+        outputs = [
+            one for one in _outputs(node, by_name, texts) if OutputReference(node.name, one.place) in read
+        ]
         for one in outputs:
             kept += one.nodes
             values |= {one.nodes[0].name: one.value} if one.value is not None else {}
@@ -119,7 +121,10 @@ def _batch(node: Node, by_name: Mapping[str, Node]) -> Iterator[_Output]:
     queue = by_name.get(node.inputs[0].node) if node.inputs else None
     stated, types, batch = node.attributes.get("output_shapes"), node.attributes.get("output_types"), ()
     if node.op in _QUEUES:
-        stated, types = queue.attributes.get("shapes") if queue else None, node.attributes.get("component_types")
+        stated, types = (
+            queue.attributes.get("shapes") if queue else None,
+            node.attributes.get("component_types"),
+        )
         batch = () if node.op in _ONE_OF_A_QUEUE else (-1,)
     shapes = [] if stated is None else stated.list.shape
     for place, kind in enumerate([] if types is None else types.list.type):
