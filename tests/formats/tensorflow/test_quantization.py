@@ -263,6 +263,29 @@ def test_filters_may_be_coded_in_the_graph(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("bits", "narrow", "low", "high", "expected"), FAKE)
+@pytest.mark.parametrize("by_channel", [False, True])
+def test_filters_are_rounded_before_the_network_runs(
+    bits, narrow, low, high, expected, by_channel, tmp_path: Path
+) -> None:
+    """What was trained for eight bits rounds its filters in the graph: it was cut at its first convolution."""
+    g = GraphWriter()
+    stored = g.const("stored", np.repeat(np.float32(X).reshape(2, 2, 2, 1), 2, axis=3))
+    name = "FakeQuantWithMinMaxVars" + ("PerChannel" if by_channel else "")
+    ends = [g.const(key, np.float32([end, end])) for key, end in (("lows", low), ("highs", high))]
+    options = {"num_bits": bits, "narrow_range": narrow}
+    g.node(name, "filters", stored, *(ends if by_channel else limits(g, low, high)), **options)
+    x = g.placeholder(shape=(1, 2, 2, 2))
+    g.node("Conv2D", "sum", x, "filters", strides=[1, 1, 1, 1], padding="VALID")
+    network = convscope.open_network(g.save(tmp_path / "graph.pb"), input_shape=(1, 2, 2, 2))
+    assert not network.graph.cut and list(network.layers) == ["input", "sum"]
+    ones = torch.zeros(1, 2, 2, 2)
+    ones[..., 1] = 1
+    found = network.activations(ones, "sum")["sum"].ravel()
+    rounded = np.array(expected, np.float32).reshape(4, 2)[:, 1].sum()
+    np.testing.assert_allclose(found, [rounded] * 2, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("bits", "narrow", "low", "high", "expected"), FAKE)
 def test_fake_quantization_moves_its_ends_as_tensorflow_does(
     bits, narrow, low, high, expected, tmp_path: Path
 ) -> None:

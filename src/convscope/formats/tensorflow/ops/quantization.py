@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
+
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.tensorflow.constants import code_settings, quantize_settings
+from convscope.formats.tensorflow.constants import Array, code_settings, folds, quantize_settings
+from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.translation import Operands, translates, whole_numbers
+from convscope.network.operations.quantization import round_to_steps
 
 
 @translates("FakeQuantWithMinMaxArgs")
@@ -14,16 +20,22 @@ def _fake_quantization(operands: Operands) -> OperationPlan:
     """What training for eight bits puts between layers: the values, rounded to one of 256 steps."""
     node = operands.node
     limits = {"minimum": node.number("min", -6.0), "maximum": node.number("max", 6.0)}
-    return OperationPlan("round_to_steps", [operands.value(0)], {}, {**limits, **_steps(operands)})
+    return OperationPlan("round_to_steps", [operands.value(0)], {}, {**limits, **_steps(node)})
 
 
 @translates("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
 def _fake_quantization_between(operands: Operands) -> OperationPlan:
-    return OperationPlan("round_to_steps", _all(operands), {}, _steps(operands))
+    return OperationPlan("round_to_steps", _all(operands), {}, _steps(operands.node))
 
 
-def _steps(operands: Operands) -> dict[str, Any]:
-    node = operands.node
+@folds("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
+def _rounded_filters(node: Node, inputs: Sequence[Array]) -> Array:
+    """A network trained for eight bits rounds its filters in the graph."""
+    numbers, *limits = (torch.from_numpy(np.array(array, np.float32)) for array in inputs)
+    return round_to_steps(numbers, *limits, **_steps(node)).numpy()
+
+
+def _steps(node: Node) -> dict[str, Any]:
     return {"bits": node.integer("num_bits", 8), "narrow": node.flag("narrow_range")}
 
 
