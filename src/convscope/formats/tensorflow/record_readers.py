@@ -119,7 +119,8 @@ def _features(node: Node, texts: bool) -> Iterator[_Output]:
 def _batch(node: Node, by_name: Mapping[str, Node]) -> Iterator[_Output]:
     """Yield what a data set or a queue gives; of a queue, the queue itself knows the shapes, without the batch."""
     queue = by_name.get(node.inputs[0].node) if node.inputs else None
-    stated, types, batch = node.attributes.get("output_shapes"), node.attributes.get("output_types"), ()
+    stated, types = node.attributes.get("output_shapes"), node.attributes.get("output_types")
+    batch: Shape = ()
     if node.op in _QUEUES:
         stated, types = (
             queue.attributes.get("shapes") if queue else None,
