@@ -278,3 +278,25 @@ def test_an_exported_program_that_lies_is_refused(tmp_path: Path) -> None:
         read_checkpoint(changed(path, "weights/weight_0", b"\0" * 8))
     with pytest.raises(NetworkFileError, match="damaged program"):
         read_checkpoint(changed(path, "model_weights_config.json", b'{"config": {"a": {}}}'))
+
+
+@pytest.mark.parametrize(
+    "way", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(1, 1, 28, 28))]
+)
+def test_a_script_without_a_shape_is_opened_for_what_its_first_layer_reads(way, tmp_path: Path) -> None:
+    """A network for digits, as every course saves one, was tried with three channels at 224 alone, and refused."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 13 * 13, 10)
+    ).eval()
+    torch.jit.save(way(net), str(tmp_path / "digits.pt"))
+    network = open_network(tmp_path / "digits.pt")
+    assert list(network.graph.inputs.values()) == [(1, 1, 28, 28)]
+    digits = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    found = network.activations(digits, list(network.layers)[-1])
+    torch.testing.assert_close(*found.values(), net(digits))
+
+
+def test_a_script_that_begins_with_a_dense_layer_reads_a_row_of_its_numbers(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(21, 4), nn.ReLU(), nn.Linear(4, 2))
+    torch.jit.save(torch.jit.script(net), str(tmp_path / "table.pt"))
+    assert list(open_network(tmp_path / "table.pt").graph.inputs.values()) == [(1, 21)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.files import user_path
@@ -31,7 +31,7 @@ from convscope.formats.pytorch.libraries import (
     load_pretrained,
     timm_spec,
 )
-from convscope.formats.pytorch.scripted import program_of, read_scripted
+from convscope.formats.pytorch.scripted import ScriptProgram, program_of, read_scripted
 from convscope.formats.pytorch.whole_modules import rebuilt
 from convscope.formats.request import Request
 from convscope.network.graph import Graph
@@ -239,13 +239,25 @@ def _graph_or_none(module: nn.Module, inputs: Mapping[str, Shape], name: str) ->
 def _guesses(module: nn.Module) -> Sequence[Shape]:
     """Return the input shapes a module may have been made for, told by its first layer; the likeliest first."""
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            return [(1, part.in_channels, side, side) for side in _SIDES]
-        if isinstance(part, nn.Linear):
-            side = round(part.in_features**0.5)
-            squares = [(1, 1, side, side)] if side * side == part.in_features else []
-            return [(1, part.in_features), *squares]
+        kind, count = _first_reads(part)
+        if kind == "Conv2d":
+            return [(1, count, side, side) for side in _SIDES]
+        if kind == "Linear":
+            side = round(count**0.5)
+            return [(1, count), *([(1, 1, side, side)] if side * side == count else [])]
     return [(1, 3, side, side) for side in _SIDES]
+
+
+def _first_reads(part: nn.Module) -> tuple[str, int]:
+    """Return the kind of a layer, and how many channels or numbers it reads, of those that tell; else nothing."""
+    if isinstance(part, nn.Conv2d):
+        return "Conv2d", part.in_channels
+    if isinstance(part, nn.Linear):
+        return "Linear", part.in_features
+    weight = getattr(part, "weight", None) if isinstance(part, ScriptProgram) else None
+    if isinstance(weight, Tensor) and weight.dim() > 1:
+        return type(part).__name__, weight.shape[1]  # a saved program's parts are called as they were before
+    return "", 0
 
 
 def _own_spec(module: nn.Module) -> InputSpec | None:
