@@ -20,7 +20,9 @@ _GROUPS = {  # the packages whose names stand in each, in the order that they ar
     "Pictures and reports": ("pictures", "rerunning", "report"),
 }
 _YEAR = re.compile(r"\((19|20)\d\d\)")
-_ARRAY = re.compile(r"numpy\.ndarray\[tuple\[typing\.Any, \.\.\.\], numpy\.dtype\[(?:numpy\.)?(\w+)\]\]")
+_ARRAY = re.compile(
+    r"numpy\.ndarray\[tuple\[(?:typing\.)?Any, \.\.\.\], numpy\.dtype\[(?:numpy\.|typing\.)?(\w+)(?:\[\w*\.?Any\])?\]\]"
+)
 _ARRAY_LIKE = re.compile(
     r"numpy\._typing\._array_like\._Buffer \|.*?_NestedSequence\[complex \| bytes \| str\]"
 )
