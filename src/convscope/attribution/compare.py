@@ -57,6 +57,8 @@ def compare_methods(
     about 0 says nothing). `targets` are as in `saliency`, the three most probable classes by default; `methods` are
     names in `METHODS`.
 
+    InputError where no method is named, or one that there is not; UnknownLayer for such a target.
+
     >>> convscope.compare_methods(network, "coffee", ["espresso", "monarch"]).save("compared.png")
     """
     LookOptions(percentile=percentile, theme=theme)  # says now what it cannot be
@@ -111,6 +113,8 @@ def compare_targets(
     What is bright for one is as much for every other, so that a class with little evidence stays dark. `targets` are as
     in `saliency`, the three most probable classes by default; `method` is a name in `METHODS`, and `options` are its
     own.
+
+    InputError for a method that there is not; UnknownLayer for such a target.
 
     >>> convscope.compare_targets(network, "coffee", ["espresso", "monarch"]).save("two.png")
     >>> maps = convscope.compare_targets(network, "coffee", None, "layer_cam", options={"layer": "mixed4c"})

@@ -57,6 +57,8 @@ def layer_gradients(
     Of a layer it is the gradient of the strongest channel at each position, all positions summed; of a channel, a
     neuron or a class, its own. `addresses` are the pooling layers by default: edges first, then parts, then the object.
 
+    InputError of a network without pooling layers where no address is given.
+
     >>> convscope.layer_gradients(network, "chelsea").save("layers.png")
     >>> two = convscope.layer_gradients(network, "chelsea", ["conv2", "mixed3b:42"])
     >>> two[1].values.shape
@@ -116,6 +118,8 @@ def channel_gradients(
 
     Each channel of the layer `address` is averaged over its positions. `channels` is how many to show, or which
     ones; the first 64 by default.
+
+    InputError for channels that are not there, UnknownLayer for such a layer.
 
     >>> convscope.channel_gradients(network, "chelsea", "conv2", channels=36).save("channels.png")
     """

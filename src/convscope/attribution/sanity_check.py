@@ -67,6 +67,8 @@ def sanity_check(
     of it. `method` is a name in `METHODS`, `target` as in `saliency`; `bare` leaves out the title; with
     ``progress=False`` no bar is shown.
 
+    InputError for fewer `maps` than 1, and for a network that has learned nothing.
+
     >>> convscope.sanity_check(network, "coffee", method="guided_backprop").save("sane.png")
     """
     target = target_of(network, picture, target)

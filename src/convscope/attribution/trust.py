@@ -62,6 +62,8 @@ def trust(
     network is sure of. `watch` is told how many pictures and grids are done; without it a bar shows that, with
     ``progress=False`` nothing. Ctrl-C ends it with what there is; all that was measured is kept in the cache.
 
+    InputError where there is no picture, and of a network without classes: it has nothing to measure.
+
     >>> print(convscope.trust(network, ["chelsea", "coffee"], methods=["grad_cam", "occlusion"]))
     """
     names = list(dict.fromkeys(method_named(name).name for name in methods))

@@ -64,6 +64,8 @@ def predictions(
 
     `top` is how many are named. The title names network and photograph; `bare` leaves it out.
 
+    InputError for a `top` below 1, and for a network without classes.
+
     >>> convscope.predictions(network, "coffee").save("predictions.png")
     """
     from convscope.presentation.bar_charts import prediction_chart  # and matplotlib, for whoever draws
@@ -82,6 +84,8 @@ def probabilities(
     """Show the probability of every class in the classes' order, the highest named.
 
     `top` is how many are named. The title names network and photograph; `bare` leaves it out.
+
+    InputError for a `top` below 1, and for a network without classes.
 
     >>> convscope.probabilities(network, "coffee").save("probabilities.png")
     """

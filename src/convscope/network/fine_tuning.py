@@ -80,6 +80,8 @@ def fine_tune(
     and pictures are mirrored at random. `optimizer` makes a torch optimizer from the parameters, Adam with a
     learning rate of 0.001 by default.
 
+    UnknownLayer for one of `layers` that learns nothing, PictureError for a picture that cannot be read.
+
     >>> paths, numbers, labels = convscope.image_folder("textures/train/")
     >>> tuned = convscope.replace_head(network, labels)
     >>> for step in convscope.fine_tune(tuned, (paths, numbers), steps=5):

@@ -45,6 +45,8 @@ def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0
     equally probable at first: 20.00 % each and a loss of ln 5 over five labels. Biases are all 0, or all 1 where a
     ReLU follows, which would pass no gradient to a head that answers 0.
 
+    InputError for fewer than two labels, and for a network whose head is none that can be replaced.
+
     >>> tuned = convscope.replace_head(network, ["cat", "dog"])
     """
     if len(labels) < 2:

@@ -70,6 +70,8 @@ def feature_sheet(
     (``preset``, ``size`` in pixels, ``steps``, ``seed``, ``fast``), `batch` and `watch` are as in
     `feature_visualization`. A channel that could not be activated is crossed out.
 
+    InputError for a layer without channels, UnknownLayer for one that is not there.
+
     >>> convscope.feature_sheet(network, "mixed4a", channels=16, size=96, steps=32).save("mixed4a.png")
     """
     how = updated(options or SheetOptions(), changes, "a sheet")
