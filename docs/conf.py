@@ -9,18 +9,12 @@ import re
 import sys
 from pathlib import Path
 
-from jupyter_client.connect import ConnectionFileMixin
-
 sys.path.insert(0, str(Path(__file__).parent))  # what stands beside this file
 
 import landing
 import reference
 
 os.environ["TQDM_DISABLE"] = "1"  # bars have no place on a page
-if (
-    os.name != "nt"
-):  # the lessons' kernels are reached by sockets of this machine; by TCP each one warns of strangers
-    ConnectionFileMixin.transport.default_value = "ipc"
 _SENT_TO_THE_END = re.compile(
     r"^\.\. only:: html\n\n    \.\. note::\n(?:(?: {4}.*)?\n)+", re.M
 )  # of a ten-line page
