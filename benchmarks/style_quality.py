@@ -1,6 +1,6 @@
 """Whether a style transfer's weights mean the same at every size, and how much of a grid is in its pictures.
 
-    python benchmarks/style_quality.py sizes [--networks builtin GoogLeNet]
+    python benchmarks/style_quality.py sizes [--networks builtin GoogLeNet] [--sizes 256 512]
     python benchmarks/style_quality.py grids [--networks builtin GoogLeNet SqueezeNet]
     python benchmarks/style_quality.py grids --networks VGG16 --size 96 --steps 20
     python benchmarks/style_quality.py weights --size 512 --keep pictures
@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -79,13 +79,13 @@ def halfway(network: Network, settings: StyleSettings, content: Tensor, style: T
     return [[*plain, ratio], [*counted, ratio * unit["style"] / unit["content"]]]
 
 
-def sizes(chosen: Iterable[tuple[str, Network]]) -> None:
+def sizes(chosen: Iterable[tuple[str, Network]], longer_sides: Sequence[int]) -> None:
     names = ("content", "style", "smoothness", "gradients")
     print("| network | content | style | counted | " + " | ".join(names) + " |")
     print("|---|---|---|---|" + "---|" * len(names))
     for (name, network), content, style in product(chosen, CONTENTS, STYLES):
         settings, found = StyleOptions().settings(network), []
-        for size in SIZES:
+        for size in longer_sides:
             seen = picture(content, size)
             found.append(halfway(network, settings, seen, within(picture(style), max(seen.shape[2:]))))
         for counted, rows in zip(("as they are", "in units"), zip(*found, strict=True), strict=True):
@@ -138,9 +138,7 @@ def weights(chosen: Iterable[tuple[str, Network]], pixels: int, keep: Path | Non
         seconds, painted = time.process_time() - started, last.picture()
         if keep is not None:
             made.picture(last).save(keep / f"{Path(name).stem}_{loss}.png")
-        edges = torch.corrcoef(
-            torch.stack([edge_strengths(painted), edge_strengths(made.restyling.content)])
-        )[0, 1]
+        edges = torch.corrcoef(torch.stack([edge_strengths(painted), edge_strengths(made.content)]))[0, 1]
         content, style = left(network, made, settings, painted)
         shares = f"{style:.3f} | {content:.3f} | {edges:.2f} | {grid(painted, 8):.1%}"
         print(f"| {Path(name).stem} | {loss} | {seconds:.0f} s | {shares} |", flush=True)
@@ -181,6 +179,7 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=("sizes", "grids", "weights"))
     parser.add_argument("--networks", nargs="+", default=("builtin", "GoogLeNet"))
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="of what sizes compares")
     parser.add_argument("--steps", type=int, default=40, help="at each of two sizes")
     parser.add_argument("--keep", type=Path, help="a folder for the pictures")
     given = parser.parse_args()
@@ -189,7 +188,7 @@ if __name__ == "__main__":
         if given.keep is not None:
             given.keep.mkdir(parents=True, exist_ok=True)
         if given.what == "sizes":
-            sizes(wanted)
+            sizes(wanted, given.sizes)
         elif given.what == "weights":
             weights(wanted, given.size, given.keep)
         else:

@@ -51,7 +51,9 @@ DREAM_GUIDE: Mapping[str, PresetGuide] = MappingProxyType(
 
 STYLE_GUIDE: Mapping[str, PresetGuide] = MappingProxyType(
     {
-        "default": PresetGuide("losses counted in what the two pictures lose; for any network"),
+        "default": PresetGuide(
+            "in the style's own colors, losses counted in what the two pictures lose; for any network"
+        ),
         "lecture": PresetGuide("Mital's lecture, from the content, 100 steps"),
         "homework": PresetGuide("the lecture's homework, from noise, 100 steps"),
         "neural-style": PresetGuide("Johnson's neural-style of 2015: L-BFGS from noise, 1,000 steps"),

@@ -181,7 +181,7 @@ def test_every_wish_reaches_the_transfer(given: list[str]) -> None:
     run(["rerun", "styled.png", "-o", "again.png"])
     assert np.array_equal(Picture.open("again.png").array, made.array)
     refused = CliRunner().invoke(main, [*given, "--region=left.png", "--region=everywhere"])
-    assert "there are 2 regions for 1 styles" in refused.stderr
+    assert "regions given: 2, for styles: 1." in refused.stderr
     assert "no picture 'right.png'" in CliRunner().invoke(main, [*given, "--region=right.png"]).stderr
 
 

@@ -55,6 +55,7 @@ TABLE = {
         "clamp": True,
         "average": 0.9,
         "in_units": True,
+        "recolor": True,
     },
     "lecture": LECTURE
     | {
@@ -177,6 +178,7 @@ USUAL = {
     "edges": "zeros",
     "first_edge_only": False,
     "in_units": False,
+    "recolor": False,
     "precision": "float32",
 }
 # A picture of 900 by 1,200 pixels, and one that stands, as the sources' code makes them: torchvision's Scale and Resize

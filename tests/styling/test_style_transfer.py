@@ -19,13 +19,13 @@ from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.optimizers import LBFGS
 from convscope.rerunning import rerun
-from convscope.styling.colors import matched
+from convscope.styling.colors import in_the_styles_colors, matched
 from convscope.styling.presets import STYLE_PRESETS
 from convscope.styling.scales import Restyling, carried
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import StyleStep, style_steps
 from convscope.styling.style_transfer import StyleTransfer, style_transfer, transfer_of
-from convscope.styling.targets import Style, targets_of
+from convscope.styling.targets import Style, require_accepted, targets_of
 from planted import planted_files, planted_network
 
 LAYERS = {"content_layers": "conv2", "style_layers": ["conv1", "conv2"], "steps": 4}
@@ -218,8 +218,10 @@ def test_several_styles_by_weight_and_by_region(network: Network) -> None:
     assert not np.array_equal(alone.array, halves.array)
     same = style_transfer(network, content, [styles[0], styles[0]], changes=LAYERS)
     assert np.abs(same.array.astype(int) - alone.array).max() <= 1
-    with pytest.raises(InputError, match="1 regions for 2 styles"):
+    with pytest.raises(InputError, match="regions given: 1, for styles: 2"):
         style_transfer(network, content, styles, regions=[left], changes=LAYERS)
+    with pytest.raises(InputError, match="one of the regions is black everywhere"):
+        style_transfer(network, content, styles, regions=[left, 0 * left], changes=LAYERS)
 
 
 def test_a_style_counts_only_in_its_region(network: Network) -> None:
@@ -248,6 +250,33 @@ def test_kept_colors_are_the_content_s_and_matched_ones_the_style_s_before(netwo
     assert np.allclose(*covariances, atol=1e-3)
     with pytest.raises(InputError, match="two ways to the content's colors: give one"):
         style_transfer(network, middle, middle, keep_colors=True, match_colors=True, changes=LAYERS)
+
+
+@COUNTED
+def test_the_content_gets_the_styles_colors_first(network: Network) -> None:
+    content, painting = (torch.from_numpy(picture(seed)).movedim(-1, 0)[None] * 0.4 + 0.3 for seed in (0, 1))
+    gray = painting.mean(1, keepdim=True).expand(1, 3, -1, -1)
+    recolored = in_the_styles_colors(content, [Style(painting)])
+    covariances = [np.cov(one[0].flatten(1).numpy()) for one in (recolored, painting)]
+    assert torch.allclose(recolored.mean((2, 3)), painting.mean((2, 3)), atol=1e-3)
+    assert np.allclose(*covariances, atol=2e-3)
+    assert float(in_the_styles_colors(content, [Style(gray)]).std(1).max()) < 1e-5
+    plain = torch.full_like(content, 0.5)
+    assert torch.allclose(in_the_styles_colors(content, [Style(plain)]), content)
+    left = torch.zeros(1, 1, 40, 48)
+    left[..., :24] = 1
+    half = in_the_styles_colors(content, [Style(gray, region=left)])
+    assert float(half[..., :24].std(1).max()) < 1e-4 and torch.allclose(half[..., 24:], content[..., 24:])
+    faint = in_the_styles_colors(
+        content.mean(1, keepdim=True) + torch.randn(content.shape) * 2e-3, [Style(painting)]
+    )
+    assert (
+        float((faint - faint.mean((2, 3), keepdim=True)).std(1).mean()) < 0.1
+    )  # a gray picture's noise is no color
+    made = transfer_of(network, picture(0), picture(1), changes=LAYERS)
+    assert torch.allclose(made.restyling.content, in_the_styles_colors(made.content, made.restyling.styles))
+    of_a_source = transfer_of(network, picture(0), picture(1), preset="gatys", changes=LAYERS)
+    assert torch.equal(of_a_source.restyling.content, of_a_source.content)
 
 
 def test_frames_are_srgb_whatever_the_content_s_profile(network: Network, tmp_path: Path) -> None:
@@ -320,7 +349,9 @@ def test_more_of_what_cannot_be(network: Network) -> None:
     with pytest.raises(InputError, match=r"step of rate 2 goes past .* \(the preset's is 0.02\)"):
         transfer_of(network, picture(0), picture(1), changes=LAYERS | {"rate": 2})  # before the first step
     with pytest.raises(InputError, match="nothing changes the losses"):
-        style_transfer(network, picture(0), picture(0), changes=LAYERS | {"smoothness_weight": 0})
+        style_transfer(
+            network, picture(0), picture(0), preset="lecture", changes=LAYERS | {"smoothness_weight": 0}
+        )
     small, bright = torch.rand(1, 3, 9, 9), Style(torch.rand(1, 3, 9, 9) * 255)
     settings = STYLE_PRESETS["default"].settings
     with pytest.raises(InputError, match=r"the content picture holds .* divide 0\.\.255 by 255"):
@@ -334,8 +365,17 @@ def test_more_of_what_cannot_be(network: Network) -> None:
         style_transfer(network, picture(0), picture(1), changes=LAYERS, size=0)
     with pytest.warns(ConvscopeWarning, match="of one color"):
         style_transfer(network, picture(0), np.full((40, 48, 3), 0.5), changes=LAYERS)
-    with pytest.warns(ConvscopeWarning, match="did not become smaller"):
+    with pytest.warns(ConvscopeWarning, match="did not become smaller .* use a larger rate"):
         style_transfer(network, picture(0), picture(1), changes=LAYERS | {"rate": 1e-30})
+    with pytest.warns(ConvscopeWarning, match="did not become smaller .* use a smaller rate"):
+        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"rate": 1.0})
+
+
+@pytest.mark.parametrize(("what", "larger"), [("content", r"size \(or coarsest\)"), ("style", "picture")])
+def test_what_a_network_does_not_take_is_told_what_to_make_larger(what: str, larger: str) -> None:
+    batch = SimpleNamespace(accepts=lambda size: False, network=planted_network(), layers=["conv1"])
+    with pytest.raises(InputError, match=f"the {what} picture of 1 x 64 pixels .*: use a larger {larger},"):
+        require_accepted(batch, torch.zeros(1, 3, 1, 64), what)
 
 
 @COUNTED

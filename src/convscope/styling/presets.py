@@ -94,7 +94,8 @@ def _lecture(content: str, **changes: object) -> StyleSettings:
 STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
     {
         "default": StylePreset(
-            "convscope: losses counted in what the two pictures lose, three sizes or more, Adam carried up",
+            "convscope: the content in the style's colors, losses counted in what the two pictures lose, three sizes "
+            "or more, Adam carried up",
             StyleSettings(
                 _each(1.0, ("conv4_2",)),
                 _each(0.2),
@@ -110,6 +111,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 clamp=True,
                 average=0.9,
                 in_units=True,
+                recolor=True,
             ),
             size=512,
         ),

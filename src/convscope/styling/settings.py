@@ -77,6 +77,7 @@ class StyleSettings:
       style picture's longer side is ``style_scale`` times the content's, at most its own.
     - ``pooling`` "average" replaces the network's maximum poolings; ``edges`` is what its convolutions see beyond the
       edge, at the first one only with ``first_edge_only``.
+    - With ``recolor`` the content has the styles' colors before anything is compared.
     - The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
 
     >>> settings = presets.style_preset("gatys").settings
@@ -108,6 +109,7 @@ class StyleSettings:
     edges: Edges = "zeros"
     first_edge_only: bool = False
     in_units: bool = False
+    recolor: bool = False
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:

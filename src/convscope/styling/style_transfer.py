@@ -43,7 +43,7 @@ from convscope.pictures.rgb import PLAIN, Encoding
 from convscope.presentation.animation import Frame
 from convscope.preset_guide import STYLE_GUIDE
 from convscope.progress import bars
-from convscope.styling.colors import matched
+from convscope.styling.colors import ONE_COLOR, in_the_styles_colors, matched
 from convscope.styling.memory import style_bytes
 from convscope.styling.options import STARTS, StyleKeywords, StyleOptions
 from convscope.styling.scales import Restyling
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from convscope.pictures.photograph import PictureLike
 
+_SAME = 1e-4  # of a total: within it the steps were too short to change anything
 _LARGEST = 4096  # pixels of a style picture's longer side; a transfer makes it smaller still
 Styles: TypeAlias = "PictureLike | Sequence[PictureLike] | Mapping[str, float]"
 """A picture, several, or several with weights; a unit's address in a picture's place is what it wants to see."""
@@ -66,10 +67,12 @@ Styles: TypeAlias = "PictureLike | Sequence[PictureLike] | Mapping[str, float]"
 class StyleTransfer:
     """A style transfer that can be run and shown: how it runs, and what becomes of its pictures.
 
-    `network` is the one that was given, before its poolings and edges were changed; `recipe` makes the picture again.
+    `network` is the one that was given, before its poolings and edges were changed, `content` (1, 3, H, W) has the
+    colors it was given in; `recipe` makes the picture again.
     """
 
     network: Network
+    content: Tensor
     restyling: Restyling
     options: StyleOptions
     recipe: Recipe
@@ -126,7 +129,7 @@ class StyleTransfer:
         """Return what is shown of a step, (H, W, 3 or 4) in 0..1."""
         pixels = resized(step.picture().cpu(), size, "bicubic")
         if self.options.keep_colors:
-            pixels = with_colors_of(resized(self.restyling.content, size, "bicubic"), pixels)
+            pixels = with_colors_of(resized(self.content, size, "bicubic"), pixels)
         if self.opacity is not None:
             pixels = torch.cat([pixels, resized(self.opacity, size, "bicubic")], 1)
         return pixels[0].movedim(0, -1).numpy()
@@ -204,7 +207,7 @@ def transfer_of(
         painted = [replace(style, picture=matched(style.picture, content)) for style in painted]
     restyling = Restyling(
         _prepared(network, settings),
-        content,
+        in_the_styles_colors(content, painted) if settings.recolor else content,
         painted,
         settings,
         start=_start(how.start) if how.starts_from_picture else None,
@@ -215,7 +218,7 @@ def transfer_of(
     arguments = {name: value for name, value in recorded.items() if name != "seed" and value is not None}
     recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=how.seed)
     stored = photograph.stored.with_bits(how.bits)
-    return StyleTransfer(network, restyling, how, recipe, opacity_of(photograph, content), stored)
+    return StyleTransfer(network, content, restyling, how, recipe, opacity_of(photograph, content), stored)
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:
@@ -232,13 +235,17 @@ def _styles(network: Network, styles: Styles, options: StyleOptions) -> list[Sty
     for what, given in (("regions", regions), ("masks", masks)):
         if given and len(given) != len(weighted):
             raise InputError(
-                f"there are {len(given)} {what} for {len(weighted)} styles: give one each, or None"
+                f"{what} given: {len(given)}, for styles: {len(weighted)}. Give each style one in order, or None "
+                "(on the command line: everywhere)"
             )
     weighted_styles = []
     for index, (source, weight) in enumerate(weighted):
-        region, mask = (_gray(given[index]) if given else None for given in (regions, masks))
+        region, mask = (
+            _gray(given[index], what) if given else None
+            for what, given in (("regions", regions), ("masks", masks))
+        )
         pixels = _whole(picture_or_unit(network, source))
-        if float(pixels.std((2, 3)).max()) < 1e-3:
+        if float(pixels.std((2, 3)).max()) < ONE_COLOR:
             warn("a style picture is of one color: all it can give is that color")
         weighted_styles.append(Style(pixels, weight, mask, region))
     return weighted_styles
@@ -273,8 +280,16 @@ def _recorded_styles(styles: Any) -> Any:
     return dict(several) if are_names else styles
 
 
-def _gray(source: Any) -> Tensor | None:
-    return None if source is None else _whole(source).mean(1, keepdim=True)
+def _gray(source: Any, what: str) -> Tensor | None:
+    """Return where a style counts, (1, 1, H, W) in 0..1; InputError where that is nowhere."""
+    if source is None:
+        return None
+    gray = _whole(source).mean(1, keepdim=True)
+    if float(gray.max()) < 0.5 / 255:
+        raise InputError(
+            f"one of the {what} is black everywhere, and its style would count nowhere: white counts"
+        )
+    return gray
 
 
 def _start(source: Any) -> Tensor:
@@ -306,9 +321,10 @@ def checked(steps: Iterator[StyleStep]) -> Iterator[StyleStep]:
         first = step if first is None or first.scale != step.scale else first
         yield step
         if step.index == step.of and step is not first and step.total >= first.total:
+            rate = "smaller" if step.total > (1 + _SAME) * first.total else "larger"
             warn(
                 f"the losses did not become smaller at {step.size[0]} x {step.size[1]} (from {first.total:.4g} to "
-                f"{step.total:.4g}): use a smaller rate, or more steps"
+                f"{step.total:.4g}): use a {rate} rate, or more steps"
             )
 
 

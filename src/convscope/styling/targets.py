@@ -167,7 +167,7 @@ def require_accepted(batch: ObjectiveBatch, picture: Tensor, what: str) -> None:
     if not batch.accepts((int(height), int(width))):
         raise InputError(
             f"the {what} picture of {height} x {width} pixels does not go through {batch.network.name} up to "
-            f"{', '.join(batch.layers)}: use a larger size, or earlier layers"
+            f"{', '.join(batch.layers)}: use a larger {_sized(what)}, or earlier layers"
         )
 
 
@@ -177,13 +177,18 @@ def require_maps(name: str, value: Tensor, picture: Tensor, what: str) -> None:
     if value.dim() != 4 or value.shape[2] * value.shape[3] < 2:
         raise InputError(
             f"{name} has no maps for the {what} picture of {height} x {width} pixels, only {tuple(value.shape)}: use "
-            f"a larger {'size' if what == 'content' else 'picture'}, or an earlier layer"
+            f"a larger {_sized(what)}, or an earlier layer"
         )
     if not bool(value.isfinite().all()):
         raise InputError(
             f"{name} answers the {what} picture with NaN or infinity: its weights are broken; open it with other "
             "weights, or use an earlier layer"
         )
+
+
+def _sized(what: str) -> str:
+    """Return what a person makes larger: the sizes are the content's, a style picture has its own at most."""
+    return "size (or coarsest)" if what == "content" else "picture"
 
 
 def at_size(mask: Tensor | None, value: Tensor) -> Tensor | None:
