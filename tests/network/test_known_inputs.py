@@ -100,4 +100,8 @@ def test_a_guessed_scale_is_said_and_one_of_the_files_stays() -> None:
     assert "times 4, 5, 6" in str(said.note)
     published = guess.replace(because="the file", input_scale=0.017).replace(mean=())
     assert without_guessed_scale(published) == published
-    assert said.replace(input_scale=2.0).note is None
+    assert (
+        said.replace(input_scale=2.0).note
+        == "how a picture becomes its input is guessed in part: 8 x 9 (--input-shape says it)"
+    )
+    assert said.replace(input_scale=2.0, size=(8, 9)).note is None
