@@ -246,6 +246,24 @@ def test_an_options_empty_text_is_refused(option: str, here: Path) -> None:
     assert result.exit_code == 2 and f"Invalid value for '{option}'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["importance", "NETWORK", "conv1", ""],
+        ["importance", "NETWORK", "", "PICTURE"],
+        ["classify", "NETWORK", "PICTURE", ""],
+        ["dream", "NETWORK", ""],
+        ["samples", ""],
+    ],
+)
+def test_an_arguments_empty_text_is_refused(words: list[str], here: Path) -> None:
+    """As a path it was the folder that one is in, whose pictures were measured."""
+    before = everything(here)
+    result = run(words)
+    assert result.exit_code == 2 and "it is empty; give a value" in result.stderr
+    assert everything(here) == before
+
+
 def test_an_empty_name_is_refused(here: Path) -> None:
     before = everything(here)
     for words in (WRITING["see"][0], WRITING["report"][0], ["atlas", "NETWORK"]):

@@ -48,10 +48,10 @@ class ConvscopeGroup(click.Group):
                 parameter.type = Choice(parameter.type.choices, parameter.type.case_sensitive)
             if parameter.name == "output":
                 parameter.callback = _not_empty
-            elif isinstance(parameter, click.Option) and parameter.callback is None:
-                parameter.callback = _no_empty_text
-            if parameter.name == "network" and isinstance(parameter, click.Argument):
+            elif parameter.name == "network" and isinstance(parameter, click.Argument):
                 parameter.callback = _no_picture
+            elif parameter.callback is None:
+                parameter.callback = _no_empty_text
         cmd.params += [
             _setting_flag(
                 "force",
@@ -173,10 +173,11 @@ def _not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str 
     return given
 
 
-def _no_empty_text(_: click.Context, __: click.Parameter, given: Any) -> Any:
-    """Refuse an option's empty text, as a variable that is not set gives: it was as if the option were not there."""
+def _no_empty_text(_: click.Context, parameter: click.Parameter, given: Any) -> Any:
+    """Refuse an empty text, as a variable that is not set gives: as a path it is the folder one is in."""
     if given == "" or (isinstance(given, tuple) and "" in given):
-        raise click.BadParameter("it is empty; give a value, or leave the option out")
+        leave_out = "" if parameter.required else f", or leave the {parameter.param_type_name} out"
+        raise click.BadParameter(f"it is empty; give a value{leave_out}")
     return given
 
 
