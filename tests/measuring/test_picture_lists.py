@@ -4,6 +4,7 @@ import io
 import tarfile
 import tracemalloc
 import zipfile
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,25 @@ def test_a_member_that_unpacks_beyond_measure_is_not_unpacked(
     said = r"b.png takes [\d,]+ bytes and unpacks to 1,000,000; 10\d,\d\d\d is the most for such a picture"
     with pytest.warns(ConvscopeWarning, match=said):
         assert len(measure(planted_network(), tmp_path / "bomb.zip", ["conv1"]).pictures) == 1
+
+
+def test_a_zip_whose_members_lie_in_one_another_is_refused(folder: Path, tmp_path: Path) -> None:
+    """A thousand entries in its directory share one member: a thousand pictures out of one's bytes."""
+    with zipfile.ZipFile(tmp_path / "shared.zip", "w") as archive:
+        archive.write(folder / NAMES[0], "0.png")
+        archive.writestr("notes.txt", "")  # takes no bytes, and overlaps nothing
+        archive.write(folder / NAMES[0], "apart.png")
+    assert len(list_pictures(tmp_path / "shared.zip")) == 2
+    with zipfile.ZipFile(tmp_path / "shared.zip", "a") as archive:
+        for index in range(1, 1000):
+            shared = copy(archive.infolist()[0])
+            shared.filename = shared.orig_filename = f"{index}.png"
+            archive.filelist.append(shared)
+        archive.comment = b"as it is"  # for which the directory is written again
+    with pytest.raises(
+        PictureError, match=r"shared.zip cannot be read as .zip: 0.png and 1.png overlap in it"
+    ):
+        list_pictures(tmp_path / "shared.zip")
 
 
 def test_a_member_is_held_once_while_it_is_unpacked(tmp_path: Path) -> None:
