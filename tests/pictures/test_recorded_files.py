@@ -55,6 +55,19 @@ def test_home_is_elsewhere(secret: str, monkeypatch: pytest.MonkeyPatch) -> None
         require_consent(Recipe("dream", picture="~/secret"), Path("made.png"))
 
 
+def test_a_folder_of_yours_may_be_called_as_somebody_s_home_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "~drafts").mkdir(parents=True)
+    (tmp_path / "above.png").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("~drafts", "cat.png").touch()
+    require_consent(Recipe("dream", picture="~drafts/cat.png"), Path("made.png"))
+    for name in ("~drafts/../../above.png", "~drafts/none.png", "~/cat.png"):
+        with pytest.raises(RecipeError, match="outside its folder"):
+            require_consent(Recipe("dream", picture=name), Path("made.png"))
+
+
 def test_what_is_no_file_or_given_by_hand_is_not_asked_about(secret: str) -> None:
     arguments = {
         "address": "/conv1/Conv_output_0:3",
@@ -74,14 +87,16 @@ def test_what_is_no_file_or_given_by_hand_is_not_asked_about(secret: str) -> Non
 def test_another_machine_is_elsewhere_and_never_asked(
     name: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked(*_: Any, **__: Any) -> None:
+    def asked(*of: Any, **__: Any) -> None:
+        if str(of[0]) == "~someone/x.png":
+            raise FileNotFoundError  # in the current folder alone
         raise AssertionError("that may log in somewhere")
 
     recipe, made = Recipe("dream", **places(name)[where]), Path("made.png")
     with monkeypatch.context() as patch:
         for function in ("stat", "lstat"):
             patch.setattr(os, function, asked)
-        patch.setattr("pwd.getpwnam", asked)
+        patch.setattr("pwd.getpwnam", lambda _: asked("home"))
         try:
             require_consent(recipe, made)
         except RecipeError as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path, PureWindowsPath
 
 from convscope.errors import RecipeError
+from convscope.files import is_there
 from convscope.pictures.photograph import SAMPLES
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import texts_in
@@ -66,6 +67,9 @@ def _named(recipe: Recipe, named_inputs: Set[str]) -> Iterator[str]:
 def _lies_in(name: str, folders: list[Path]) -> bool:
     if "\0" in name:
         return True  # no file is called so
+    here = Path(os.path.abspath(name))  # noqa: PTH100
+    if name[0] == "~" and any(here.is_relative_to(folder) for folder in folders) and is_there(name):
+        return True  # which is what it means then, as for user_path, and nobody's home
     if re.match(r"~[^/\\]+[/\\]", name):
         return False  # somebody's home: where that is, is asked of the system, and on some of another machine
     windows = PureWindowsPath(name)
