@@ -22,7 +22,7 @@ OPTIONS = {
     for option in sorted({one for method in METHODS.values() for one in method.options})
 }
 NO_USE = [
-    (["", "--method", "rise"], "a TARGET is empty: leave it out for the most probable class"),
+    (["", "--method", "rise"], "it is empty; give a value, or leave the argument out"),
     (["red", " "], "a TARGET is empty"),
     (["--compare", "rise", "--method", "rise"], "--compare names its methods itself: leave out --method"),
     (["--compare", "rise", "--sanity"], "--sanity checks one map of an answer, not --compare"),
@@ -99,7 +99,7 @@ NO_MAP = [
     (["--method", "channels", "conv1", "--channels", "2,8"], "a list of numbers from 0 to 7"),
     (["--method", "layers", "conv9"], "has no layer 'conv9'"),
     (["--compare", "grad-cam, rice"], "there is no method 'rice'. Did you mean 'rise'?"),
-    (["--compare", ""], "there is no method ''"),
+    (["--compare", "saliency,"], "there is no method ''"),
 ]
 
 

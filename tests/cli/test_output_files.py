@@ -212,6 +212,18 @@ def test_a_page_is_not_saved_under_a_pictures_name(words: tuple[str, ...], name:
     assert not Path(name).exists()
 
 
+@pytest.mark.parametrize("name", ["survey", "report", "dream", "see", "filters"])
+def test_a_name_without_a_format_is_refused_before_the_work(name: str, here: Path) -> None:
+    """A page was written under it, which no program opens; a dream was made, and lost."""
+    before, (words, ending) = everything(here), WRITING[name]
+    result = run(words, "--quiet", "-o", "nan")
+    assert result.exit_code == 2
+    assert f"-o nan: its ending says no format; give one, as nan{ending}, or a folder, nan/" in result.stderr
+    assert everything(here) == before
+    assert run(words, "--quiet", "-o", "nan/").exit_code == 0
+    assert [path.suffix for path in Path("nan").iterdir()] == [ending]
+
+
 def test_two_pictures_of_one_run_never_share_a_name(here: Path) -> None:
     result = run(["filters", "NETWORK", "conv1:1", "conv1:1", "-o", "out", "--force"])
     assert result.exit_code == 0, result.output

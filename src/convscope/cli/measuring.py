@@ -16,10 +16,10 @@ from convscope.cli.result_paths import (
     file_name,
     folder_of,
     note,
+    page_place,
     place,
     print_json,
     progress_bar,
-    require_page,
     require_pixels,
     save_picture,
     save_text,
@@ -129,7 +129,7 @@ def survey(
     from convscope.measuring.survey import survey as survey_of
     from convscope.measuring.survey_page import survey_page
 
-    require_page(output)
+    output = page_place(output)
     listed, opened = list_pictures(photographs), opening.open(network)
     result = survey_of(measured(opened, listed, layers.split(",") if layers else ()), opened)
     findings = in_words(result)

@@ -14,13 +14,12 @@ from convscope.cli.pictures import pictures_named
 from convscope.cli.result_paths import (
     explain,
     file_name,
-    folder_of,
     interrupted,
+    page_place,
     place,
     print_json,
     printable,
     progress_bar,
-    require_page,
 )
 from convscope.cli.settings import settings
 from convscope.errors import ConvscopeWarning, did_you_mean, warn
@@ -89,9 +88,8 @@ def report(
 
     if quick and sections:
         raise click.UsageError("--quick chooses sections itself: give it or --sections")
-    require_page(output)
     named = pictures_named([picture], signals=True)
-    folder, several = folder_of(output, len(named)), len(named) > 1
+    folder, several = page_place(output, len(named)), len(named) > 1
     opened, notes = _opened_with_notes(opening, network)
     section_names = sections or (QUICK if quick else SECTIONS)
     rows = []
@@ -116,7 +114,7 @@ def demo(as_json: bool, output: str | None) -> None:
     from convscope.report import ReportOptions
     from convscope.report.units import informative_units
 
-    require_page(output)
+    output = page_place(output)
     network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
     options = ReportOptions(style=informative_units(network, "coffee", layers=2, each=1)[0])
     path = place(output, "out/report.html")

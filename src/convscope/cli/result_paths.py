@@ -38,6 +38,8 @@ _FILES = (
     ".bmp",
     ".svg",
     ".pdf",
+    ".npy",
+    ".npz",
     *_PAGES,
 )
 
@@ -65,7 +67,7 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
     in any case. `beside` are endings of further files that are written next to it under the same stem.
     """
     path = user_path(output) if output else Path(default)
-    if output and (path.is_dir() or output.endswith(("/", os.sep))):
+    if output and _is_folder(output):
         path = path / default
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,13 +78,26 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
     return free(path, tuple(beside))
 
 
-def folder_of(output: str | None, number: int) -> str | None:
-    """Return `output`, as a folder where several pictures go there; a picture's name is refused for several."""
-    if output is None or number < 2 or output.endswith(("/", os.sep)) or user_path(output).is_dir():
+def folder_of(output: str | None, number: int, ending: str = ".png") -> str | None:
+    """Return `output`, as a folder where several files go there; before the work, refuse a name that is none for them.
+
+    `ending` is the one to offer where a single file's name has none that is known.
+    """
+    if output is None or _is_folder(output):
         return output
-    if Path(output).suffix.lower() in _FILES:
+    is_file = Path(output).suffix.lower() in _FILES
+    if is_file and number > 1:
         raise click.UsageError(f"-o {output} is one file, and {number:,} are made: give a folder, as -o out/")
-    return f"{output}/"
+    if not is_file and number == 1:
+        _require_possible(output)
+        raise click.UsageError(
+            f"-o {output}: its ending says no format; give one, as {output}{ending}, or a folder, {output}/"
+        )
+    return output if is_file else f"{output}/"
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or user_path(output).is_dir()
 
 
 def require_pixels(output: str | None) -> None:
@@ -95,18 +110,24 @@ def require_png(output: str | None) -> None:
     _require_ending(output, (".png",), "16 bits a channel")
 
 
-def require_page(output: str | None) -> None:
-    """Refuse, before the work, a page under a picture's name, with which no program would open it."""
+def page_place(output: str | None, number: int = 1) -> str | None:
+    """Return `folder_of` so many pages; refuse, before the work, a name with which no program would open one."""
     _require_ending(output, _PAGES, "a page")
+    return folder_of(output, number, _PAGES[0])
 
 
 def _require_ending(output: str | None, possible: tuple[str, ...], what: str) -> None:
     if output:
-        with writing(path := user_path(output)):
-            destination(path)  # no device, and no pipe
+        _require_possible(output)
     ending = Path(output or "").suffix.lower()
     if ending in _FILES and ending not in possible and not user_path(output or "").is_dir():
         raise click.UsageError(f"-o {output}: {what} cannot be saved so; possible: {', '.join(possible)}")
+
+
+def _require_possible(output: str) -> None:
+    """Refuse, before the work, a device, a pipe, and a name that no file can have."""
+    with writing(path := user_path(output)):
+        destination(path)
 
 
 def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
