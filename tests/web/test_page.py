@@ -485,6 +485,23 @@ def test_a_picture_dropped_on_the_style_is_the_style(page: Any) -> None:
     assert page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('picture')") == painted
 
 
+def test_a_picture_is_no_style_of_its_own(page: Any) -> None:
+    page.keyboard.press("4")
+    page.get_by_role("button", name="Style", exact=True).click()
+    page.get_by_label("Style picture").wait_for()
+    offered = "() => [...document.querySelectorAll('#field-style option')].map((one) => one.value)"
+    painted = page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('picture')")
+    others = page.evaluate(offered)
+    assert others and painted not in others
+    page.evaluate("""async () => {
+      const { set, state } = await import('./static/store.js');
+      set({ pictures: state.pictures.filter((one) => one.key === state.picture) });
+    }""")
+    assert page.evaluate(offered) == [""]
+    page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_text("drop a painting on the choice of the style picture first").wait_for()
+
+
 def test_a_dream_that_is_stopped_stays_and_goes_on(page: Any) -> None:
     page.keyboard.press("4")
     page.get_by_label("size", exact=True).fill("320")  # slow enough to be stopped

@@ -68,11 +68,11 @@ async function takeStyle(file) {
   }
 }
 
-/** Show the pictures that there are to choose a style from: until one was chosen, another than the one that is painted. */
+/** Show the pictures that there are to choose a style from: all but the one that is painted; what was chosen stays. */
 export function showStyles(options) {
-  const keys = state.pictures.map((one) => one.key), other = keys.find((key) => key !== state.picture) ?? keys[0];
-  fill(styles, ...state.pictures.map((one) => element("option", { value: one.key }, one.name)));
-  options.style = keys.includes(chosenStyle) ? chosenStyle : other;
+  const others = state.pictures.filter((one) => one.key !== state.picture), chosen = others.find((one) => one.key === chosenStyle) ?? others[0];
+  fill(styles, ...others.map((one) => element("option", { value: one.key }, one.name)), ...(chosen ? [] : [element("option", { value: "" }, "none: drop a painting here")]));
+  options.style = chosen?.key;
   styles.value = options.style ?? "";
 }
 

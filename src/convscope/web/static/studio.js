@@ -48,6 +48,7 @@ function running() {
 
 function make() {
   if (!state.picture) return set({ error: "drop a picture first: it is what is changed" });
+  if (state.kind === "style" && !options.style) return set({ error: "drop a painting on the choice of the style picture first: a style is another picture's" });
   const { layers, style, ...others } = options, name = state.pictures.find((one) => one.key === state.picture)?.name || "the picture";
   const wanted = { picture: state.picture, style, layers: layers || null, options: others, units: state.units, film: filmed };
   runs.push({ kind: state.kind, wanted, asked: JSON.stringify([state.kind, wanted]), label: `${KINDS[state.kind]} of ${name}, ${others.preset}${others.size ? `, ${others.size} px` : ""}`, status: "waits", job: null, began: 0, done: 0, of: 0, words: "", preview: null, picture: null, film: null, filmWords: "" });
