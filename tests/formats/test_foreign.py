@@ -154,7 +154,15 @@ def test_packages_of_machine_code_are_called_so(folder: str, tmp_path: Path) -> 
             ["hparams.yaml", "version_0/checkpoints/last.ckpt"],
             "inside it lie version_0/checkpoints/last.ckpt:",
         ),
-        (["notes.txt"], "holds no network"),
+        (["notes.txt"], r"holds no network \(.*\), but notes.txt$"),
+        ([], r"holds no network \(.*\), but no files$"),
+        ([".hidden.onnx", "labels.json", *"12345"], r"but 1, 2, 3, 4 and 2 more$"),
+        (
+            [".run.json", "frame-00001.png"],
+            "folder of a film's frames, and no network: it belongs behind --f",
+        ),
+        (["atlas.json", "index.html"], "atlas, and no network: open its index.html"),
+        (["measurement.json"], "measurements of photographs, and no network"),
     ],
 )
 def test_folders_in_which_nothing_opens(held: list[str], words: str, tmp_path: Path) -> None:

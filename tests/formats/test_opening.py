@@ -22,6 +22,8 @@ def saved(tmp_path: Path) -> Path:
 
 def test_a_folder_with_one_network_is_that_network(saved: Path) -> None:
     (saved.parent / "README.md").write_text("a network")
+    (saved.parent / "labels.json").write_text('["cat", "dog", "bird"]')
+    shutil.copy(saved, saved.with_name("._planted.convscope"))  # hidden, as macOS leaves them
     assert convscope.open_network(saved.parent).origin.source == str(saved)
     shutil.copy(saved, saved.with_name("other.convscope"))
     with pytest.raises(

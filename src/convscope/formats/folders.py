@@ -20,6 +20,8 @@ DISTRIBUTED = (
     "FOLDER weights.pt makes one file of it: open that with its architecture"
 )
 
+_OF_CONVSCOPE = "convscope's own {}, and no network: {}"
+
 # What lies in a folder, and what that says of it. The more certain first.
 _TOLD_BY: Sequence[tuple[str, str]] = (
     (
@@ -40,6 +42,9 @@ _TOLD_BY: Sequence[tuple[str, str]] = (
         "tf_model.h5",
         f"a folder with TensorFlow's weights alone (tf_model.h5): {_OF_TRANSFORMERS.format('from_tf')}",
     ),
+    (".run.json", _OF_CONVSCOPE.format("folder of a film's frames", "it belongs behind --frames")),
+    ("atlas.json", _OF_CONVSCOPE.format("atlas", "open its index.html in a browser")),
+    ("measurement.json", _OF_CONVSCOPE.format("measurements of photographs", "Measurements.open reads them")),
 )
 
 
@@ -58,7 +63,9 @@ def no_network_in(folder: Path, files: Sequence[Path]) -> NetworkFileError:
             return error
         if (known := in_another_format(path.name)) is not None:
             return NetworkFileError(f"{path} is {known}")
-    return NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)})")
+    held = ", ".join(path.name for path in files[:_NAMED]) or "no files"
+    more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+    return NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)}), but {held}{more}")
 
 
 def _networks_below(folder: Path) -> Iterator[Path]:

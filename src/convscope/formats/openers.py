@@ -159,14 +159,14 @@ def _in_words(source: object) -> str:
 
 def _opener_of_folder(folder: Path) -> Opener:
     """Tell a folder by what it holds; one with a single network in it is that network's."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.name[0] != "." and path.is_file())
     if any(path.name in SAVED_MODELS for path in files):
         return open_tensorflow
     if is_hub_folder(folder):
         return open_hub_folder
     if (known := in_another_format(folder.name)) is not None:
         raise NetworkFileError(f"{folder} is {known}")
-    networks = {path: kind for path in files if (kind := kind_of_name(path))}
+    networks = {path: kind for path in files if (kind := kind_of_name(path)) and not _is_other_json(path)}
     if (foreign := [path for path in networks if foreign_network(path)]) != []:
         networks = {
             path: kind for path, kind in networks.items() if path not in foreign and kind_of_content(path)
@@ -183,3 +183,8 @@ def _opener_of_folder(folder: Path) -> Opener:
         raise no_network_in(folder, files)
     (only,) = networks
     return lambda request: _open_file(replace(request, source=only))
+
+
+def _is_other_json(path: Path) -> bool:
+    """Whether a file is JSON by its name, and describes no network: labels, settings, what convscope itself wrote."""
+    return kind_of_name(path) is FileKind.KERAS_JSON and not (foreign_network(path) or kind_of_content(path))
