@@ -145,6 +145,29 @@ def test_a_detectors_scores_are_not_called_boxes() -> None:
     ]
 
 
+def test_one_number_of_each_box_is_its_score_and_no_class() -> None:
+    """As YuNet's face detector has them: a sigmoid of one number a place, and the four of its box beside it."""
+
+    def end(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        rows = net.head(x).flatten(2).transpose(1, 2)  # type: ignore[operator]
+        flat = net.fc(pooled(x)).sigmoid()  # type: ignore[operator]
+        return {"obj": rows[..., 4:].sigmoid(), "flat": flat, "bbox": rows[..., :4]}
+
+    network = open_network(Net(end, head=conv(5), fc=nn.Linear(8, 192)), input_shape=(1, 3, 48, 64))
+    assert [str(output) for output in network.outputs] == [
+        "obj: scores of boxes, 192 × 1",
+        "flat: scores of boxes, 192",
+        "bbox: boxes, 192 × 4",
+    ]
+    assert network.class_values == () and network.class_count is None
+
+
+def test_numbers_that_are_as_many_as_a_picture_has_places_are_no_classes() -> None:
+    assert role(lambda n, x: n.head(x).flatten(1), head=conv(1)) == "vector"
+    assert role(lambda n, x: n.head(x).flatten(1).sigmoid(), head=conv(1)) == "vector"
+    assert role(lambda n, x: n.head(x).sigmoid().flatten(1), head=conv(1)) == "map"
+
+
 def test_the_names_of_a_dictionary_are_kept() -> None:
     def end(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
         return {"scores": net.fc(pooled(x)).sigmoid(), "box": net.four(pooled(x))}  # type: ignore[operator]

@@ -6,6 +6,7 @@ import html.parser
 import io
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report import QUICK, SECTIONS, Report, ReportOptions, make_report
+from convscope.report import content as content_module
 from convscope.report import page as page_module
 from convscope.report.content import Content, begin
 from convscope.report.context import ReportContext
@@ -301,6 +303,26 @@ def test_ctrl_c_keeps_the_sections_that_are_made_and_says_what_is_missing() -> N
 
     with pytest.raises(KeyboardInterrupt):
         report_of(planted_network(), edge_picture(), sections=("activations",), progress=at_once)
+
+
+def test_a_section_that_cannot_be_made_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_filters(_: ReportContext, __: object) -> Iterator[object]:
+        raise InputError("no <filter> can be seen")
+        yield
+
+    sections = tuple(
+        replace(one, make=no_filters) if one.name == "filters" else one for one in content_module._ALL
+    )
+    monkeypatch.setattr(content_module, "_ALL", sections)
+    with pytest.warns(match="What it looks for: no <filter> can be seen"):
+        page = report_of(planted_network(), edge_picture())
+    text = " ".join(Elements(page).text.split())
+    assert (
+        "What it looks for: not whole, or not here, as it could not be made: no <filter> can be seen" in text
+    )
+    assert "What channels of" in page and not page.missing
+    with pytest.warns(), pytest.raises(InputError, match="no <filter>"):  # nothing else would be on it
+        report_of(planted_network(), edge_picture(), sections=("filters",))
 
 
 def test_whatever_ctrl_c_leaves_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def numbers_of_a_box(network: Network, layer: str) -> tuple[int, int] | None:
     """Return the axis, channels first, that the numbers of a layer's boxes are on, and how many; None of no boxes."""
     shape = network.shape_channels_first(layer)
     boxes = any(output.value == layer and output.role == "boxes" for output in network.outputs)
-    if not boxes or shape is None or len(shape) not in (3, 4):
+    if not boxes or shape is None or len(shape) not in (3, 4) or shape[2:] == (1,):
         return None
     if len(shape) == 4:
         return (3, shape[3]) if shape[1] == 1 and shape[3] == _DETECTION else (1, shape[1])

@@ -94,6 +94,7 @@ def find_outputs(
     """
     seen = _Context(graph, shapes, _picture(graph), 0 if labels is None else len(labels))
     outputs_of_graph = _without_codes(graph, [seen.output(name) for name in graph.outputs])
+    outputs_of_graph = [_beside_corners(graph, output, outputs_of_graph) for output in outputs_of_graph]
     with_shape = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in with_shape if output.role == "classes"]
     rows = {output.shape[1] for output in with_shape if output.shape and output.role == "boxes"}
@@ -136,6 +137,8 @@ class _Context:
             return replace(output, role="classes", labeled=True)
         hint = _NO_CLASSES.search(f"{output.name} {output.value}")
         sigmoid = made_by(self.graph, output.value) == "sigmoid"
+        if count > 1 and made_by(self.graph, output.value) != "softmax" and self._counts_places(output.value):
+            return output
         if part in _SQUASHING and (count > 1 or sigmoid):
             other = count in _LANDMARKS or (sigmoid and count > 1 and hint)
             return output if other else replace(output, role="classes", labeled=count == self.labels)
@@ -158,6 +161,19 @@ class _Context:
                 return False
             pooled = pooled or part in ("pooling", "summary")
             value = step.inputs[0] if step.inputs else ""
+        return False
+
+    def _counts_places(self, value: str) -> bool:
+        """Whether the numbers are those of a map, one after the other: as many as the picture has places."""
+        while (step := producer_of(self.graph, value)) is not None:
+            if _is_of_places(self.shapes.get(value)):
+                return True
+            kind = made_by(self.graph, value)
+            passed = kind_of(kind).part in (*_SQUASHING, "rearrangement")
+            passed = passed or kind in ("permute", "concat", *_LINEAR)
+            if not passed or not step.inputs:
+                return False
+            value = step.inputs[0]
         return False
 
     def _is_of_single_places(self, step: Operation) -> bool:
@@ -239,6 +255,17 @@ def _beside_others(graph: Graph, output: Output, classes: Sequence[Output], rows
     return output
 
 
+def _beside_corners(graph: Graph, output: Output, others: Sequence[Output]) -> Output:
+    """Return what an output is beside the corners of boxes: one number of each of as many boxes is their score."""
+    corners = {other.shape[1] for other in others if other.shape and _has_corners(other)}
+    one_each = output.shape is not None and len(output.shape) in (2, 3) and prod(output.shape[2:]) == 1
+    if output.labeled or not one_each or not output.shape or output.shape[1] not in corners - {1}:
+        return output
+    if len(output.shape) == 2 and made_by(graph, output.value) == "softmax":
+        return output  # it tells that many apart
+    return replace(output, role="boxes", sure=True, of_boxes=_kind_of_numbers(graph, output))
+
+
 def _has_corners(output: Output) -> bool:
     return output.role == "boxes" and output.shape is not None and output.shape[2:] == (4,)
 
@@ -249,9 +276,12 @@ def _of_boxes(graph: Graph, output: Output, corners: set[int]) -> Output:
         return output
     if not corners.intersection(output.shape[1:]):
         return output
+    return replace(output, of_boxes=_kind_of_numbers(graph, output))
+
+
+def _kind_of_numbers(graph: Graph, output: Output) -> Literal["scores", "numbers"]:
     squashed = kind_of(made_by(graph, output.value)).part in _SQUASHING
-    named = _SCORES.search(f"{output.name} {output.value}")
-    return replace(output, of_boxes="scores" if squashed or named else "numbers")
+    return "scores" if squashed or _SCORES.search(f"{output.name} {output.value}") else "numbers"
 
 
 def token_grid(picture: tuple[int, int], tokens: int) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convscope.attribution.target import shared_targets
+from convscope.errors import ConvscopeError, warn
 from convscope.looking.answers import recorded
 from convscope.looking.layer_table import LayerTable, layer_table
 from convscope.report.context import Counter, Progress, ReportContext
@@ -49,13 +50,14 @@ class Content:
     """All that the page shows: the layer table, what each section holds, by its name, and what is not there.
 
     `missing` are the sections that are not made, in the end those that Ctrl-C kept out, `left_out` those that need a
-    picture where there is none.
+    picture where there is none, `failed` those that could not be made, or not whole, each with why.
     """
 
     table: LayerTable
     found: dict[str, list[Any]]
     missing: list[str] = field(default_factory=list)
     left_out: tuple[str, ...] = ()
+    failed: dict[str, ConvscopeError] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -84,7 +86,8 @@ def begin(context: ReportContext) -> Content:
 def gather(context: ReportContext, content: Content, progress: Progress) -> None:
     """Compute all that the report shows, into `content`; Ctrl-C ends it with what there is.
 
-    KeyboardInterrupt where that is nothing.
+    A section that cannot be made is told of by its error, and the others stand without it. KeyboardInterrupt, or the
+    first error, where there is nothing.
     """
     sections = _sections(context)
     try:
@@ -95,12 +98,20 @@ def gather(context: ReportContext, content: Content, progress: Progress) -> None
             stack.enter_context(shared_targets())
             for section in sections:
                 count.section = section.title
-                for one in section.make(context, count):
-                    content.found[section.name].append(one)
+                end = count.done + section.parts(context)
+                try:
+                    for one in section.make(context, count):
+                        content.found[section.name].append(one)
+                except ConvscopeError as error:
+                    content.failed[section.title] = error
+                    warn(f"{section.title}: {error}")
+                    count.done = end
                 content.missing.remove(section.title)
     except KeyboardInterrupt:
         if content.empty:
             raise
+    if content.failed and content.empty:
+        raise next(iter(content.failed.values()))
 
 
 def _sections(context: ReportContext) -> list[Section]:
