@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from convscope.errors import NetworkFileError
-from convscope.formats.recognition import expect_description, expect_mean, expect_weights, identify
+from convscope.formats.recognition import (
+    expect_description,
+    expect_mean,
+    expect_weights,
+    identify,
+    refuse_foreign,
+)
 from protobuf_oracle import message_class
 
 PROTOTXT, WEIGHTS = "a network's description (prototxt text)", "a network's weights (caffemodel)"
@@ -102,3 +108,29 @@ def test_advice_says_what_to_do():
         expect_weights(made("SolverState", iter=5000, learned_net="x.caffemodel"), "x.solverstate")
     with pytest.raises(NetworkFileError, match=r"run `git lfs pull` in its repository\.$"):
         expect_weights(b"version https://git-lfs.github.com/spec/v1\n", "x.caffemodel")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            b"\x1c\0\0\0TFL3" + bytes(40),
+            "is a TensorFlow Lite network, which convscope does not read. Open the",
+        ),
+        (
+            b"[net]\nwidth=416\n",
+            "which convscope does not read. Convert it with its .weights to ONNX and open that",
+        ),
+        (
+            b"7767517\n2 2\n",
+            "is an ncnn network's description, which convscope does not read. Open the network",
+        ),
+        (b'<?xml version="1.0"?>\n<net name="a">', "which convscope does not read. Open the ONNX network"),
+    ],
+)
+def test_another_programs_network_is_not_called_no_network(tmp_path, content, says):
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(NetworkFileError) as raised:
+        refuse_foreign(tmp_path / "net.onnx")
+    assert says in str(raised.value)
+    assert "not a network" not in str(raised.value)

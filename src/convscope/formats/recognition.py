@@ -50,7 +50,7 @@ _ADVICE = {
     _PACKED: "Unpack it first and open the network in it",
     _MATLAB: "MatConvNet's networks are not read: export the network to ONNX, or find its Caffe original",
     _TFLITE: "Open the network it was made from, or convert it to ONNX (tf2onnx --tflite)",
-    _DARKNET: "Convert it with its weights to ONNX and open that",
+    _DARKNET: "Convert it with its .weights to ONNX and open that (demo_darknet2onnx.py of pytorch-YOLOv4 does)",
     _NCNN: "Open the network it was made from",
     _OPENVINO: "Open the ONNX network it was made from",
     _GGUF: "It is a language model: convscope looks into convolutional networks",
@@ -87,6 +87,7 @@ _MAGIC = [
 ]
 
 
+_OF_OTHERS = (_TFLITE, _DARKNET, _NCNN, _OPENVINO)  # networks, in forms that are not read
 _NEVER_A_NETWORK = (
     "a Git LFS pointer",
     "a web page (HTML)",
@@ -94,7 +95,7 @@ _NEVER_A_NETWORK = (
     "a PDF document",
     "a gzip archive",
     "a server's answer (JSON)",
-    *(_TAR, _PACKED, _MATLAB, _TFLITE, _DARKNET, _NCNN, _OPENVINO, _GGUF, _PYTHON, _SCRIPT),
+    *(_TAR, _PACKED, _MATLAB, _GGUF, _PYTHON, _SCRIPT),
 )
 
 
@@ -124,12 +125,14 @@ def _networks_in(path: Path, endings: tuple[str, ...]) -> str:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise NetworkFileError for a file that is certainly no network, whatever its name ends in."""
+    """Raise NetworkFileError for a file that is certainly no network that is read, whatever its name ends in."""
     with path.open("rb") as stream:
         head = stream.read(HEAD)
     type_name = identify(head) if head else "empty"
     if type_name == "empty":
         raise NetworkFileError(f"{path} is empty. Download or copy it again.")
+    if type_name in _OF_OTHERS:
+        raise NetworkFileError(f"{path} is {type_name}, which convscope does not read. {_ADVICE[type_name]}.")
     if type_name in _NEVER_A_NETWORK:
         raise NetworkFileError(f"{path} is {type_name}, not a network. {_ADVICE[type_name]}.")
 
