@@ -73,7 +73,7 @@ def test_it_computes_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes, says",
     [
-        ({"operations": None}, "has no operations"),
+        ({"operations": None}, r"holds weights \(4 tensors: .*\) and no network: nothing in it says"),
         ({"operations": [*OPERATIONS, step("shell", "rm", "prob")]}, "no operation is called 'shell'"),
         ({"operations": [step("convolution", "conv9", "input")]}, "conv9.bias"),
         ({"operations": OPERATIONS[1:]}, "describes its network wrongly|input"),

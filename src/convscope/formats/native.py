@@ -126,9 +126,13 @@ def open_native(request: Request) -> NetworkParts:
         raise NetworkFileError(f"{path} is not a network in convscope's format: {error}") from error
     if "operations" not in metadata or "input" not in metadata:
         require_unpacked(shapes, path)
+        first = ", ".join(list(shapes)[:3])
+        tensors = f"{len(shapes):,} {'tensor' if len(shapes) == 1 else 'tensors'}: {first}"
+        more = " ..." if len(shapes) > 3 else ""
         raise NetworkFileError(
-            f"{path} holds weights without a network: it has no operations in its metadata. "
-            "Say which network they are for with architecture (--architecture)"
+            f"{path} holds weights ({tensors}{more}) and no network: nothing in it says what to compute with them. "
+            "Say which network they are for with architecture (--architecture): torchvision:NAME, timm:NAME, or your "
+            "own FILE.py:CLASS"
         )
     require(metadata, _SCHEMA, f"{path} describes its network wrongly: it")
     try:

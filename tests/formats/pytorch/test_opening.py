@@ -71,8 +71,12 @@ def test_a_file_of_weights_and_the_network_they_are_for(
 def test_safetensors(module: Small, tmp_path: Path) -> None:
     save_file(module.state_dict(), tmp_path / "small.safetensors")
     assert_opens(tmp_path / "small.safetensors", module)
-    with pytest.raises(NetworkFileError, match="holds weights without a network"):
+    names = ", ".join(sorted(module.state_dict())[:3])
+    with pytest.raises(NetworkFileError) as raised:
         open_network(tmp_path / "small.safetensors")
+    count = len(module.state_dict())
+    assert f"holds weights ({count} tensors: {names} ...) and no network: nothing in it" in str(raised.value)
+    assert "(--architecture): torchvision:NAME" in str(raised.value)
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
