@@ -312,6 +312,12 @@ def test_what_cannot_be_done_is_one_line(
     assert names(here) == ["red.png"]
 
 
+def test_an_input_shape_may_be_written_as_notes_print_it(network: str) -> None:
+    shapes = ("1,3,32,32", "1x3x32x32", "1×3×32×32")
+    tables = {done("layers", network, "--input-shape", shape, "--json").stdout for shape in shapes}
+    assert len(tables) == 1 and "32" in tables.pop()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -324,6 +330,7 @@ def test_what_cannot_be_done_is_one_line(
         (("see", "x"), "Missing argument 'ADDRESS...'. Give a layer, conv1, or a channel of it, conv1:42: "),
         (("layers", "x", "--wrong"), "No such option"),
         (("layers", "x", "--input-shape", "1,a"), "give numbers separated by commas"),
+        (("layers", "x", "--input-shape", "1x"), "give numbers separated by commas"),
         (("classify", "x", "y", "--top", "0"), "not in the range"),
         (("layers", "NETWORK", "--device", "abacus"), "cannot be used here"),
         (("filters", "x", "--scale", "loud"), "'tile', 'sheet'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,6 +47,12 @@ def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[Any, ...]]:
 
     convert.__name__ = "numbers"
     return convert
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    """Return a shape's sizes, with commas or as notes print them: ``1,3,224,224``, ``1x3x224x224``."""
+    sizes: tuple[int, ...] = numbers(int)(re.sub("[x×]", ",", text.strip()))
+    return sizes
 
 
 def _mean(text: str) -> tuple[float, ...] | str:
@@ -175,9 +182,9 @@ _OPENING = (
     _network_option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
     _network_option(
         "--input-shape",
-        type=numbers(int),
+        type=_shape,
         metavar="N,C,H,W",
-        help="The input's shape, for networks that do not say it.",
+        help="The input's shape, for networks that do not say it; 1x3x224x224 is the same as 1,3,224,224.",
     ),
     _network_option(
         "--input",
