@@ -89,6 +89,24 @@ def test_a_length_that_nothing_says_is_told_as_a_guess(tmp_path) -> None:
     assert network.graph.inputs["x"] == (1, 1, 224)
 
 
+def test_a_states_open_axis_is_the_batch(tmp_path) -> None:
+    """As Silero's, 2x?x128 beside its sound; an input that comes first has no state's shape."""
+    nodes = [
+        node("Conv", ["x", "w"], ["maps"]),
+        node("ReduceMean", ["state"], ["m"], axes=[2], keepdims=1),
+        node("Add", ["maps", "m"], ["y"]),
+    ]
+    inputs = {"x": ["n", 1, 60], "state": [2, "", 128]}
+    onnx.save(model_of(nodes, inputs, ["y"], {"w": FILTERS}), tmp_path / "net.onnx")
+    with pytest.warns(InputGuess, match=r"2x\?x128 in the file: 2x1x128 is a guess"):
+        network = open_network(tmp_path / "net.onnx")
+    assert network.graph.inputs["state"] == (2, 1, 128)
+    first = model_of([node("Relu", ["x"], ["y"])], {"x": [2, "", 8]}, ["y"], {})
+    onnx.save(first, tmp_path / "first.onnx")
+    with pytest.warns(InputGuess, match="2x224x8 is a guess"):
+        open_network(tmp_path / "first.onnx")
+
+
 def test_a_shape_for_an_input_that_there_is_not(tmp_path) -> None:
     signal = model_of([node("Conv", ["x", "w"], ["y"])], {"x": [1, 1, "samples"]}, ["y"], {"w": FILTERS})
     onnx.save(signal, tmp_path / "net.onnx")

@@ -88,6 +88,8 @@ def input_shapes(
             shape = _agreed(stated, replaced[name], name)
         else:
             known = {axis: named[text] for axis, text in names.items() if text in named}
+            if _may_be_a_state(stated) and shapes:
+                known[1] = next(iter(shapes.values()), (1,))[0]
             known |= {axis: size for (of, axis), size in needed.items() if of == name}
             shape = _usual(
                 [known.get(at, size) if isinstance(size, str) else size for at, size in enumerate(stated)],
@@ -147,6 +149,15 @@ def guessed_size(
                 "that it was made for (--input-shape 1,3,48,320, say)"
             )
     return ""
+
+
+def _may_be_a_state(stated: tuple[int | str, ...]) -> bool:
+    """Whether a further input is as a recurrent network's state: (layers, batch, numbers) with only the batch open."""
+    return (
+        len(stated) == 3
+        and stated[0] != 1
+        and [isinstance(size, str) for size in stated] == [False, True, False]
+    )
 
 
 def _names(stated: tuple[int | str, ...]) -> dict[int, str]:
