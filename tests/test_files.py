@@ -1,10 +1,12 @@
 """A file is written whole or not at all, and nothing is left beside it."""
 
 import errno
+import math
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,9 +17,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from convscope import unfinished
-from convscope.errors import PictureError
-from convscope.files import write_text, written_first, written_whole
+from convscope import open_network, unfinished
+from convscope.errors import ConvscopeError, PictureError
+from convscope.files import parsed_json, write_text, written_first, written_whole
+from planted import planted_files
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -165,3 +168,36 @@ def test_what_nobody_can_tell_of_goes_after_a_day(folder: bool, tmp_path: Path) 
         os.utime(tmp_path / name, (changed, changed))
     write_text("whole", tmp_path / "file")
     assert {path.name for path in tmp_path.iterdir()} == {".new.1.convscope-partial", "file"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("[" * 100_000, "lies too deep in itself"),
+        ('{"a":' * 100_000, "lies too deep in itself"),
+        (f"[{'1' * 5000}]", "a whole number in it has thousands of digits"),
+        ("[1", "Expecting ',' delimiter"),
+        (b"\xff\xff", "can't decode byte"),
+    ],
+)
+def test_what_is_wrong_with_a_strangers_json_is_said_in_words(text: str | bytes, words: str) -> None:
+    """Python's own are RecursionError, and "use sys.set_int_max_str_digits() to increase the limit"."""
+    with pytest.raises(ValueError, match=words) as caught:
+        parsed_json(text)
+    assert "sys." not in str(caught.value)
+    assert parsed_json('{"a": [1, 1e999]}') == {"a": [1, math.inf]}
+
+
+@pytest.mark.parametrize("name", ["net.json", "net.labels.json", "net.keras"])
+def test_a_bomb_of_digits_in_json_of_a_network_is_one_line(name: str, tmp_path: Path) -> None:
+    bomb = '{"class_name": "Model", "config": [' + "1" * 5000 + "]}"
+    path = tmp_path / name
+    if name == "net.keras":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", bomb)
+    else:
+        path.write_text(bomb)
+    source = str(path) if name in ("net.json", "net.keras") else str(planted_files(tmp_path))
+    options = {"labels": path} if name == "net.labels.json" else {}
+    with pytest.raises(ConvscopeError, match="a whole number in it has thousands of digits"):
+        open_network(source, **options)

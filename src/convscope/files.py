@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import json
 import os
 import stat
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convscope.errors import ConvscopeError, NetworkFileError, PictureError
 from convscope.unfinished import unfinished_folder
@@ -247,6 +249,23 @@ def write_text(text: str, path: str | os.PathLike[str]) -> None:
     """Write a text file, whole or not at all; PictureError where that is impossible."""
     with saved(path) as partial:
         partial.write_text(with_escapes(text), encoding="utf-8", newline="\n")
+
+
+def parsed_json(text: str | bytes | bytearray) -> Any:
+    """Return what a stranger's JSON says; ValueError, in words for a person, where it is none, or cannot be read.
+
+    >>> parsed_json("[" * 10**5)
+    Traceback (most recent call last):
+    ValueError: what is in it lies too deep in itself
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("what is in it lies too deep in itself") from None
+    except (json.JSONDecodeError, UnicodeError):
+        raise
+    except ValueError:  # Python's limit for such numbers, which take for ever
+        raise ValueError("a whole number in it has thousands of digits") from None
 
 
 def with_escapes(text: str) -> str:

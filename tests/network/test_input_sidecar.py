@@ -73,6 +73,7 @@ def test_finding_it(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("{", "is not JSON"),
+        ('{"raw_scale": ' + "1" * 5000 + "}", "is not JSON: a whole number in it has thousands of digits"),
         ("[]", "holds a list; preprocessing is an object"),
         (
             {"chanel_order": "RGB"},

@@ -87,6 +87,12 @@ def test_a_name_a_line_may_hold_spaces_digits_and_any_alphabet(tmp_path: Path) -
         (b"0,a\n2,b\n", "have to run on from 0 or 1; number 1 is missing"),
         (b"5,a\n6,b\n", "they begin at 5"),
         (b'{"cat": "dog"}', "maps names, not class numbers"),
+        (
+            b'{"0": "cat", "' + b"1" * 5000 + b'": "dog"}',
+            "maps names, not class numbers, to labels: '1{40}'$",
+        ),
+        (b"[1e9999999, " + b"1" * 5000 + b"]", "not: a whole number in it has thousands of digits$"),
+        (b"[" * 100_000, "not: what is in it lies too deep in itself$"),
         (b"[1, 2]", "label 0 is a int, not a name"),
     ],
 )

@@ -23,7 +23,8 @@ def png_with(text: str) -> io.BytesIO:
     ("text", "words"),
     [
         ("{", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "is not JSON: what is in it lies too deep in itself"),
+        ('{"function": ' + "1" * 5000 + "}", "is not JSON: a whole number in it has thousands of digits$"),
         ("[1]", "names no function"),
         ('{"function": 3}', "names no function"),
         ('{"function": "filters", "argments": {}}', r"unknown key 'argments'\. Did you mean 'arguments'"),

@@ -23,7 +23,7 @@ from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings,
 from convscope.atlas.unit_links import neighbors
 from convscope.cache import cache_key
 from convscope.errors import PictureError, warn
-from convscope.files import write_text
+from convscope.files import parsed_json, write_text
 from convscope.looking.tuning import Tuning
 from convscope.measuring.example import Example
 from convscope.measuring.example_sheet import BANDS, bands_of, class_words
@@ -148,7 +148,7 @@ def _sheets_named(folder: Path) -> set[str]:
         return set()
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        layers = json.loads(text.removeprefix("const ATLAS = ").rstrip().removesuffix(";"))["layers"]
+        layers = parsed_json(text.removeprefix("const ATLAS = ").rstrip().removesuffix(";"))["layers"]
         return {
             name
             for layer in layers

@@ -26,7 +26,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
-from convscope.files import COPIED_BYTES, require_regular, require_text_name, saved
+from convscope.files import COPIED_BYTES, parsed_json, require_regular, require_text_name, saved
 from convscope.formats.given_shapes import given_shapes
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
@@ -117,12 +117,12 @@ def open_native(request: Request) -> NetworkParts:
         copied = load(path.read_bytes()) if path.stat().st_size <= COPIED_BYTES else None
         file_metadata = file.metadata() or {}
         metadata = (
-            {key: json.loads(text) for key, text in file_metadata.items()}
+            {key: parsed_json(text) for key, text in file_metadata.items()}
             if "operations" in file_metadata
             else {}
         )
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise NetworkFileError(f"{path} is not a network in convscope's format: {error}") from error
     if "operations" not in metadata or "input" not in metadata:
         require_unpacked(shapes, path)

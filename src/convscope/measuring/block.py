@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from convscope.errors import NetworkFileError, PictureError
-from convscope.files import saved
+from convscope.files import parsed_json, saved
 from convscope.formats.json_types import Each, require
 from convscope.measuring.plan import MeasuredLayer
 from convscope.measuring.summary import Summary
@@ -106,8 +106,8 @@ class BlockFile:
 def _facts_of_pictures(file: Any) -> dict[str, dict[int, str]]:
     """Return what is said of single pictures, by what it is; NetworkFileError where that is none of it."""
     try:
-        facts = json.loads((file.metadata() or {}).get(_FACTS, "null"))
-    except (ValueError, RecursionError) as error:
+        facts = parsed_json((file.metadata() or {}).get(_FACTS, "null"))
+    except ValueError as error:
         raise NetworkFileError(f"its facts are no JSON: {error}") from error
     require(facts, dict.fromkeys(_OF_PICTURES, Each(str)), "its facts")
     if wrong := [index for what in _OF_PICTURES for index in facts[what] if not index.isdecimal()]:

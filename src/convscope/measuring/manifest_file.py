@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import InputError, NetworkFileError
+from convscope.files import parsed_json
 from convscope.formats.json_types import require
 
 
@@ -22,7 +22,7 @@ def manifest_facts(
     facts are of other types or the block finds them wrong (ValueError, or any other error of wrong numbers).
     """
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = parsed_json(path.read_text(encoding="utf-8"))
         if not isinstance(facts, dict):
             raise TypeError("it is no object")
         if facts.keys() != schema.keys():

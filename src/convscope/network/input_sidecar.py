@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import InputError, NetworkFileError, did_you_mean
-from convscope.files import write_text, written_whole
+from convscope.files import parsed_json, write_text, written_whole
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import MAXIMUM_BYTES
 
@@ -101,10 +101,10 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         if (size := path.stat().st_size) > MAXIMUM_BYTES:
             raise NetworkFileError(f"{path} is too large to say how to feed a network: {size:,} bytes")
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = parsed_json(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise NetworkFileError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise NetworkFileError(f"{path} holds a {type(data).__name__}; preprocessing is an object: {{...}}")

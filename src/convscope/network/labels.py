@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError, UnknownLayer, did_you_mean
-from convscope.files import require_regular
+from convscope.files import parsed_json, require_regular
 
 MAXIMUM_BYTES = 64_000_000
 MOST_LABELS = 500_000
 _SYNSET = re.compile(r"(n\d{8})(?:[\s,:]+|$)")
-_NUMBER = re.compile(r"(\d+)\s*[:,;\t]\s*(?=\S)")
+_NUMBER = re.compile(r"(\d{1,18})\s*[:,;\t]\s*(?=\S)")
 
 
 class Label(str):
@@ -143,8 +142,8 @@ def _read_text(path: Path) -> str:
 
 def _json_rows(text: str, path: str | os.PathLike[str]) -> list[str] | None:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parsed_json(text)
+    except ValueError as error:
         if re.match(r"\s*\{\s*\d+\s*:", text):
             return None  # a Python dictionary, one entry a line
         raise NetworkFileError(f"{os.fspath(path)} begins like JSON, but is not: {error}") from error
@@ -170,10 +169,11 @@ def labels_by_number(table: Mapping[Any, Any], path: str | os.PathLike[str]) -> 
         table = {number: label for label, number in table.items()}
     try:
         by_number = {int(number): label for number, label in table.items()}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
+        first = str(next(number for number in table if not _NUMBER.match(f"{number}: _")))
         raise NetworkFileError(
-            f"{os.fspath(path)} maps names, not class numbers, to labels: {error}"
-        ) from error
+            f"{os.fspath(path)} maps names, not class numbers, to labels: {first[:40]!r}"
+        ) from None
     _check_numbers([*by_number], path)
     return [by_number[number] for number in sorted(by_number)]
 

@@ -25,7 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError, RecipeError
-from convscope.files import saved, writing
+from convscope.files import parsed_json, saved, writing
 from convscope.pictures.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
 from convscope.pictures.sixteen_bit import joined, load
 
@@ -371,7 +371,7 @@ def _from_exif(text: str) -> str:
 
 def _read_tiles(text: str, name: str) -> tuple[Tile, ...]:
     try:
-        boxes = [(item["address"], [int(edge) for edge in item["box"]]) for item in json.loads(text)]
+        boxes = [(item["address"], [int(edge) for edge in item["box"]]) for item in parsed_json(text)]
         return tuple(
             Tile(str(address), (left, top, right, bottom)) for address, (left, top, right, bottom) in boxes
         )

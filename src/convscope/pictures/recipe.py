@@ -23,7 +23,7 @@ from PIL import Image
 from convscope._version import __version__
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import RecipeError, did_you_mean
-from convscope.files import with_escapes
+from convscope.files import parsed_json, with_escapes
 
 KEY = "convscope"
 EXIF, USER_COMMENT = 0x8769, 0x9286
@@ -108,8 +108,8 @@ class Recipe:
         True
         """
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            data = parsed_json(text)
+        except ValueError as error:
             raise RecipeError(f"{where} is not JSON: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("function"), str):
             raise RecipeError(f"{where} names no function; a recipe is an object with a key 'function'")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from convscope.errors import PictureError
-from convscope.files import destination, reason, saved, user_path, writing, written_whole
+from convscope.files import destination, parsed_json, reason, saved, user_path, writing, written_whole
 from convscope.pictures.numpy_file import read_numbers
 from convscope.pictures.picture import Picture, on_white
 
@@ -65,7 +65,7 @@ class Frames:
 
     def _run(self) -> Mapping[str, Any]:
         try:
-            run = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+            run = parsed_json((self.folder / _RUN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return run if isinstance(run, dict) else {}

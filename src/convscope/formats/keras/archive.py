@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from convscope.errors import NetworkFileError
+from convscope.files import parsed_json
 from convscope.formats.hdf5 import MAXIMUM_EXPANSION, SPARE_BYTES
 
 CONFIGURATION = "config.json"
@@ -107,8 +107,8 @@ def read_json(path: Path, name: str) -> Any:
         if name not in archive.namelist():
             return None
     try:
-        return json.loads(_read(str(path), name, MOST_JSON))
-    except (ValueError, RecursionError) as error:
+        return parsed_json(_read(str(path), name, MOST_JSON))
+    except ValueError as error:
         raise NetworkFileError(f"{path}, {name} is not JSON: {error}") from error
 
 

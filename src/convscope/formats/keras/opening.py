@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError
-from convscope.files import user_path
+from convscope.files import parsed_json, user_path
 from convscope.formats.hdf5 import OwnFile, opened_hdf5
 from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, WEIGHTS, Member, read_json
 from convscope.formats.keras.building import build_graph
@@ -94,8 +93,8 @@ def _described_in_hdf5(path: Path) -> tuple[Any, str, WeightFile]:
     if stated is None:
         raise NetworkFileError(_without_description(path, groups))
     try:
-        description = json.loads(text(stated))
-    except (ValueError, RecursionError) as error:
+        description = parsed_json(text(stated))
+    except ValueError as error:
         raise NetworkFileError(f"{path}: its model_config is not JSON: {error}") from error
     return description, text(version) if version is not None else "1", read_weights(own)
 
@@ -115,8 +114,8 @@ def _json(path: Path) -> Mapping[str, Any]:
     if path.stat().st_size > MOST_JSON:
         raise NetworkFileError(f"{path} is larger than any description of a model")
     try:
-        description = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        description = parsed_json(path.read_text("utf-8"))
+    except ValueError as error:
         raise NetworkFileError(f"{path} is not JSON: {error}") from error
     if not isinstance(description, Mapping) or not {"class_name", "config"} <= set(description):
         raise NetworkFileError(f"{path} does not describe a Keras model; model.to_json() writes what does")

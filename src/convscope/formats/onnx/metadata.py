@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from convscope.files import parsed_json
 from convscope.formats.protobuf.message import Message
 from convscope.network.input_spec import InputSpec
 
@@ -25,8 +25,8 @@ def stated_input(model: Message) -> dict[str, Any]:
     """Return the fields of an `InputSpec` that convscope wrote when it saved the file; none for other files."""
     text = metadata(model).get(INPUT, "")
     try:
-        statement = json.loads(text) if 0 < len(text) <= _LONGEST else {}
-    except (ValueError, RecursionError):
+        statement = parsed_json(text) if 0 < len(text) <= _LONGEST else {}
+    except ValueError:
         return {}
     names = {field.name for field in fields(InputSpec)} - {"provenance"}
     if not isinstance(statement, dict):

@@ -7,7 +7,6 @@ so that it is traced as every live module is; its parts have the names and the t
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 import zipfile
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, warn
+from convscope.files import parsed_json
 from convscope.formats.decisions import Decision
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.json_types import Each, require
@@ -190,7 +190,7 @@ def read_exported(path: Path) -> ExportedProgram | None:
             archive = Archive.of(file, path)
             if not archive.has(_GRAPH):
                 return None
-            content = json.loads(archive.read(_GRAPH, LARGEST_INDEX))
+            content = parsed_json(archive.read(_GRAPH, LARGEST_INDEX))
             require(
                 content, {"graph_module": _PROGRAM, "range_constraints?": _RANGES}, f"{path}: its program"
             )

@@ -6,7 +6,6 @@ another word; without it transformers' weights need the module, as `architecture
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ import torch
 from torch import nn
 
 from convscope.errors import NetworkFileError, WeightsMismatch
+from convscope.files import parsed_json
 from convscope.formats.pytorch.libraries import TIMM, Architecture, preset_spec, ready_torchvision, timm_spec
 from convscope.network.input_spec import InputSpec
 
@@ -172,11 +172,11 @@ def read_json(path: Path) -> dict[str, Any]:
             raise NetworkFileError(
                 f"{path} is more than {_LARGEST // 2**20} MB: too much for a configuration"
             )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise NetworkFileError(f"{path} is no JSON: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise NetworkFileError(f"{path} is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise NetworkFileError(f"{path} holds no JSON object")
     return content

@@ -7,7 +7,6 @@ without running anything: an exported program's is JSON, TorchScript's a pickle 
 from __future__ import annotations
 
 import io
-import json
 import pickle
 import re
 import zipfile
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import NetworkFileError
+from convscope.files import parsed_json
 from convscope.formats.pytorch.counted_pickle import CountedUnpickler
 
 _LARGEST_SOURCE = 16_000_000  # bytes: all of a program's code
@@ -149,7 +149,7 @@ def exported_tensors(archive: Archive, constants: bool = True) -> dict[str, Tens
     tensors: dict[str, Tensor] = {}
     for kind, index in (("weights", _WEIGHTS), ("constants", _CONSTANTS)):
         if archive.has(index) and (constants or kind == "weights"):
-            config = json.loads(archive.read(index, LARGEST_INDEX))["config"]
+            config = parsed_json(archive.read(index, LARGEST_INDEX))["config"]
             tensors |= {name: _exported_tensor(archive, kind, name, entry) for name, entry in config.items()}
     return tensors
 
