@@ -169,6 +169,23 @@ def test_a_saved_model_opens_with_its_functions_and_its_variables(tmp_path: Path
     assert names == {"saved_model.pb", "variables.index", "variables.data-00000-of-00001"}
 
 
+def test_a_saved_model_without_a_signature_says_so_and_what_to_do(tmp_path: Path) -> None:
+    """As tf.saved_model.save writes a module of which it knows no inputs: functions, and nothing that calls them."""
+    folder, _ = served(tmp_path / "model")
+    model = message_class("SavedModel", "tensorflow").FromString((folder / "saved_model.pb").read_bytes())
+    (meta,) = model.meta_graphs
+    kept = [node for node in meta.graph_def.node if "picture" not in node.name and node.name != "Call_1"]
+    del meta.graph_def.node[:], meta.signature_def[:]
+    meta.graph_def.node.extend(kept)
+    meta.graph_def.node.add(name="NoOp", op="NoOp")
+    meta.signature_def.add(key="__saved_model_init_op").value.outputs.add(key="op").value.name = "NoOp"
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    with pytest.raises(
+        NetworkFileError, match=r"without a signature: .*tf\.saved_model\.save\(.*signatures="
+    ):
+        convscope.open_network(folder)
+
+
 def test_the_graph_of_a_checkpoint_opens_with_it_and_without_its_training(tmp_path: Path) -> None:
     """Beside the checkpoint of its name, with what saves it and what trained it still in it."""
     g = GraphWriter()

@@ -52,6 +52,12 @@ _FREEZE_2 = (
 )
 
 
+_SIGN = (
+    "Save it again with one where TensorFlow is: f = tf.function(model).get_concrete_function(tf.TensorSpec([None, "
+    "HEIGHT, WIDTH, 3])); tf.saved_model.save(model, FOLDER, signatures=f)"
+)
+
+
 @dataclass(frozen=True)
 class GraphFile:
     """A graph as it was read: its nodes, each after all it reads, and the files that they come from."""
@@ -78,6 +84,11 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     graph: Message = meta.graph_def if meta is not None else _read(source, "GraphDef")
     outputs = _signature(meta) if meta is not None else ()
     nodes = [_with_open_shape(read_node(message), graph) for message in graph.node]
+    if meta is not None and meta.signature_def and not outputs and not _reached(nodes):
+        raise NetworkFileError(
+            f"{path} is a SavedModel without a signature: its functions are in it, and nothing says which one a "
+            f"picture goes into. {_SIGN}"
+        )
     by_name = {node.name: node for node in nodes}
     first = set().union(*(behind(by_name[read.node], by_name) for read in outputs if read.node in by_name))
     nodes = sorted(nodes, key=lambda node: node.name not in first)  # they keep their own names
