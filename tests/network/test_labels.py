@@ -1,6 +1,7 @@
 """Labels in the forms people have them, and classes found by what people type."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,27 @@ def test_more_labels_than_any_network_has_are_refused(tmp_path: Path, start: str
         NetworkFileError, match=r"holds 500,00[12] labels; no network tells so many classes apart"
     ):
         read_labels(path)
+
+
+@pytest.mark.parametrize("one", ["abc\n", "\n", "[],", "a"])
+def test_a_large_file_that_holds_no_labels_takes_little_memory(tmp_path: Path, one: str) -> None:
+    """64 MB of it took 1.6 GB before they were refused, a line without end a quarter of that."""
+    path, size = tmp_path / "labels.txt", 64_000_000
+    with path.open("w") as file:
+        file.write("[" if "," in one else "")
+        file.writelines([one * (10**6 // len(one))] * (size // 10**6))
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            NetworkFileError, match=r"too large for a file of labels: 6\d,\d\d\d,\d\d\d bytes"
+        ):
+            read_labels(path)
+        path.write_text("abc\n" * 4_000_000)
+        with pytest.raises(NetworkFileError, match="holds 4,000,000 labels"):
+            read_labels(path)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_plain_strings_are_labels_too() -> None:

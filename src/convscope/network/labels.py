@@ -13,7 +13,7 @@ from typing import Any
 from convscope.errors import NetworkFileError, UnknownLayer, did_you_mean
 from convscope.files import parsed_json, require_regular
 
-MAXIMUM_BYTES = 64_000_000
+MAXIMUM_BYTES = 16_000_000
 MOST_LABELS = 500_000
 _SYNSET = re.compile(r"(n\d{8})(?:[\s,:]+|$)")
 _NUMBER = re.compile(r"(\d{1,18})\s*[:,;\t]\s*(?=\S)")
@@ -179,6 +179,7 @@ def labels_by_number(table: Mapping[Any, Any], path: str | os.PathLike[str]) -> 
 
 
 def _line_rows(text: str, path: str | os.PathLike[str]) -> list[str]:
+    _require_few(text.count("\n"), path)  # before each line becomes an object
     lines = text.splitlines()
     _require_few(len(lines), path)
     lines = [line.strip().lstrip("{").rstrip("},").strip() for line in lines]
