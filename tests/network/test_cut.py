@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from convscope.errors import UnknownLayer, UnsupportedLayer
 from convscope.looking.layer_table import layer_table
 from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
 from convscope.network.network import Network
+from formats.onnx.oracle import model_of
 from planted import planted_network
 
 ROOT = CutLayer("proposal", "Python", "layer 'proposal' runs Python code.")
@@ -85,3 +88,31 @@ def test_a_network_of_nothing_but_cut_layers_is_refused() -> None:
     require_uncut({"rois": ROOT}, 1)
     with pytest.raises(UnsupportedLayer, match=r"^layer 'proposal' runs Python code"):
         require_uncut({"rois": BEHIND, "r": ROOT}, 0)
+
+
+def test_the_last_before_a_cut_is_no_map_of_classes(tmp_path: Path) -> None:
+    """As FINN's files, whose activations are MultiThreshold: a convolution before one is a layer inside."""
+    helper = onnx.helper
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["maps"]),
+        helper.make_node("MultiThreshold", ["maps"], ["steps"], domain="finn.custom_op.general"),
+        helper.make_node("Conv", ["steps", "v"], ["y"]),
+    ]
+    weights = {name: np.ones((8, count, 1, 1), np.float32) for name, count in (("w", 3), ("v", 8))}
+    model = model_of(nodes, {"x": [1, 3, 24, 24]}, ["y"], weights)
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.warns(match="MultiThreshold"):
+        network = open_network(tmp_path / "net.onnx")
+    again = open_network(network.save(tmp_path / "net.convscope"))
+    for one in (network, again):
+        assert [str(output) for output in one.outputs] == [
+            "maps: a map of numbers, 8 × 24 × 24; the network is cut behind it"
+        ]
+        assert one.class_count is None
+    whole = open_network(model_file(model_of(nodes[:1], {"x": [1, 3, 24, 24]}, ["maps"], weights), tmp_path))
+    assert [str(output) for output in whole.outputs] == ["maps: a map of 8 classes, 8 × 24 × 24"]
+
+
+def model_file(model: onnx.ModelProto, folder: Path) -> Path:
+    onnx.save(model, folder / "whole.onnx")
+    return folder / "whole.onnx"

@@ -86,6 +86,7 @@ _SCHEMA = {
     "inputs?": Each([int]),
     "outputs?": [str],
     "constants?": [str],
+    "ends?": [str],
     **dict.fromkeys(("aliases?", "output_names?", "guesses?"), Each(str)),
     "channels_last?": bool,
     "cut?": Each(Each(object)),
@@ -200,6 +201,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         constants=frozenset(metadata.get("constants", ())),
         cut={value: CutLayer(**fields) for value, fields in metadata.get("cut", {}).items()},
         output_names=metadata.get("output_names", {}),
+        ends=frozenset(metadata.get("ends", ())),
     )
 
 
@@ -269,6 +271,7 @@ def save_native(network: Network, path: Path) -> None:
         "constants": sorted(graph.constants),
         "cut": {value: asdict(layer) for value, layer in graph.cut.items()},
         "output_names": graph.output_names,
+        **({"ends": sorted(graph.ends)} if graph.ends else {}),
         "labels": network.labels,
         "input": spec,
         "guesses": {} if network.input_spec is None else network.input_spec.guesses,

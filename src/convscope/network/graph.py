@@ -64,7 +64,8 @@ class Graph:
     else its second. `constants` are values that no input changes and that are no layers: TensorFlow counts its weights
     and the arithmetic with them among its tensors. `output_names` are what the source calls its outputs where those are
     not their values' names (the keys of a dictionary), name to value. `cut` are values that are not computed, and why:
-    the network goes on beside them (`convscope.network.cut`).
+    the network goes on beside them (`convscope.network.cut`). `ends` are outputs that the source has not: what was last
+    before a cut.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Graph:
     constants: frozenset[str] = frozenset()
     cut: Mapping[str, CutLayer] = field(default_factory=dict)
     output_names: Mapping[str, str] = field(default_factory=dict)
+    ends: frozenset[str] = frozenset()
 
     @property
     def channel_axis(self) -> int:

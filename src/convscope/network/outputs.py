@@ -55,6 +55,7 @@ class Output:
     - "tokens": (batch, tokens, numbers), the tokens a ``grid`` of places after some that are none;
     - "map": (batch, channels, height, width) of any other numbers; "vector": numbers of any other shape.
 
+    ``cut`` is True for what is no output in the source, but the last before a cut.
     ``sure`` is False where a classifier is told by nothing but a last layer of numbers; ``of_boxes`` says
     what "boxes" has of them, where the corners are another output's.
     """
@@ -67,6 +68,7 @@ class Output:
     sure: bool = True
     labeled: bool = False
     of_boxes: Literal["corners", "scores", "numbers"] = "corners"
+    cut: bool = False
 
     def __str__(self) -> str:
         shape = "" if self.shape is None else " × ".join(f"{size:,}" for size in self.shape[1:])
@@ -81,7 +83,7 @@ class Output:
             "map": f"a map of numbers, {shape}",
             "vector": f"numbers, {shape or 'how many depends on the picture'}",
         }
-        return f"{self.name}: {words[self.role]}"
+        return f"{self.name}: {words[self.role]}{'; the network is cut behind it' if self.cut else ''}"
 
 
 def find_outputs(
@@ -93,7 +95,11 @@ def find_outputs(
     ['prob: 1,000 classes']
     """
     seen = _Context(graph, shapes, _picture(graph), 0 if labels is None else len(labels))
-    outputs_of_graph = _without_codes(graph, [seen.output(name) for name in graph.outputs])
+    outputs_of_graph = [
+        _before_a_cut(graph, seen.output(name)) if name in graph.ends else seen.output(name)
+        for name in graph.outputs
+    ]
+    outputs_of_graph = _without_codes(graph, outputs_of_graph)
     outputs_of_graph = [_beside_corners(graph, output, outputs_of_graph) for output in outputs_of_graph]
     with_shape = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in with_shape if output.role == "classes"]
@@ -230,6 +236,13 @@ class _Context:
                 return False
             value = step.inputs[0] if step.inputs else ""
         return False
+
+
+def _before_a_cut(graph: Graph, output: Output) -> Output:
+    """Return the last before a cut as plain numbers: what tells an output's classes tells nothing inside a network."""
+    told = output.labeled or made_by(graph, output.value) == "softmax"
+    role: Role = {"classes": "vector", "class map": "map"}.get(output.role, output.role)  # type: ignore[assignment]
+    return replace(output, cut=True) if told else replace(output, role=role, sure=True, cut=True)
 
 
 def _without_codes(graph: Graph, outputs: Sequence[Output]) -> list[Output]:

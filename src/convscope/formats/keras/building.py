@@ -92,7 +92,8 @@ def build_graph(
     tell_of_engines(builder.operations, builder.shapes, dialect.backend)
     computed = [output for output in outputs if output not in builder.cut]
     ends = builder.ends() if builder.cut else ()
-    return builder.graph(model.name, outputs=[*computed, *ends], channels_last=dialect.channels_last)
+    graph = builder.graph(model.name, outputs=[*computed, *ends], channels_last=dialect.channels_last)
+    return replace(graph, ends=frozenset(ends).difference(computed))
 
 
 @dataclass

@@ -403,9 +403,8 @@ class _Building:
             outputs=[value for value in (*outputs, *ends) if value in shapes],
             constants=constants,
         )
-        return replace(
-            graph, inputs={**graph.inputs, **self.settled}
-        )  # theirs still, where nothing reads them now
+        inputs = {**graph.inputs, **self.settled}  # theirs still, where nothing reads them now
+        return replace(graph, inputs=inputs, ends=frozenset(graph.outputs).difference(outputs))
 
     def _round_whole_sums(self) -> None:
         """Let sums of products of codes be rounded as the whole numbers that they are."""
