@@ -1,6 +1,8 @@
 """Weights of TorchScript and of exported programs against torch's own loaders, and files that lie."""
 
 import zipfile
+from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -278,6 +280,20 @@ def test_an_exported_program_that_lies_is_refused(tmp_path: Path) -> None:
         read_checkpoint(changed(path, "weights/weight_0", b"\0" * 8))
     with pytest.raises(NetworkFileError, match="damaged program"):
         read_checkpoint(changed(path, "model_weights_config.json", b'{"config": {"a": {}}}'))
+
+
+@pytest.mark.parametrize("made", [scripted, exported])
+def test_members_that_lie_in_one_another_are_refused(made: Callable[[Path], Path], tmp_path: Path) -> None:
+    """A file of megabytes would have so many of each a thousand times over."""
+    path = made(tmp_path / "a.pt2")
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size * (member.compress_type == 0))
+        for index in range(1000):
+            archive.filelist.append(copy(largest))
+            archive.filelist[-1].filename += str(index)
+        archive.comment = b"as it is"  # for which the directory is written again
+    with pytest.raises(NetworkFileError, match=r"its members claim [\d,]+ bytes, more than the file has"):
+        open_network(path, input_shape=(1, 3, 8, 8))
 
 
 @pytest.mark.parametrize(

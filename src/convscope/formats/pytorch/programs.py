@@ -94,8 +94,11 @@ class Archive:
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, path: Path) -> Archive:
-        """Return the members below the one folder that everything in such a zip lies in."""
+        """Return the members below the one folder that all lie in; ValueError where they overlap, to hold more so."""
         names = archive.namelist()
+        stored = [info.file_size for info in archive.infolist() if info.compress_type == zipfile.ZIP_STORED]
+        if sum(stored) > path.stat().st_size:
+            raise ValueError(f"its members claim {sum(stored):,} bytes, more than the file has")
         return cls(archive, names[0].partition("/")[0] if names else "", path)
 
     def names(self, beginning: str) -> list[str]:
