@@ -206,7 +206,18 @@ def test_inception_labels_are_in_googles_order(shared_data: Path) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [{1: "dog", 0: "cat", 2: "bird"}, {"dog": 1, "cat": 0, "bird": 2}, {"2": "bird", "1": "dog", "0": "cat"}],
+    [
+        {1: "dog", 0: "cat", 2: "bird"},
+        {"dog": 1, "cat": 0, "bird": 2},
+        {
+            "cat": 0,
+            "Felis catus": 0,
+            "dog": 1,
+            "bird": 2,
+            "Aves": 2,
+        },  # as torchvision's ImageNet has synonyms
+        {"2": "bird", "1": "dog", "0": "cat"},
+    ],
 )
 def test_a_table_between_numbers_and_labels_gives_them_in_the_numbers_order(
     table: dict[Any, Any], tmp_path: Path
@@ -216,7 +227,7 @@ def test_a_table_between_numbers_and_labels_gives_them_in_the_numbers_order(
     network = open_network(module, input_shape=(1, 3, 8, 8), labels=table)
     assert network.labels == ("cat", "dog", "bird")
     (tmp_path / "labels.json").write_text(json.dumps(table))
-    assert read_labels(tmp_path / "labels.json") == ["cat", "dog", "bird"]
+    assert read_labels(tmp_path / "labels.json") == ("cat", "dog", "bird")
     with pytest.raises(
         NetworkFileError, match="the table of labels have to run on from 0 or 1; number 1 is missing"
     ):

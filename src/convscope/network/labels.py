@@ -160,13 +160,14 @@ def _json_rows(text: str, path: str | os.PathLike[str]) -> list[str] | None:
 def labels_by_number(table: Mapping[Any, Any], path: str | os.PathLike[str]) -> list[Any]:
     """Return the labels of {number: label}, in the numbers' order, or of {label: number} as torchvision has them.
 
-    Raises NetworkFileError, naming `path`, where the numbers do not run on from 0 or 1.
+    Of a class's several names, as torchvision's ImageNet has them, the first is its label. Raises NetworkFileError,
+    naming `path`, where the numbers do not run on from 0 or 1.
 
     >>> labels_by_number({"dog": 1, "cat": 0}, "labels")
     ['cat', 'dog']
     """
     if all(type(number) is int for number in table.values()):
-        table = {number: label for label, number in table.items()}
+        table = {number: label for label, number in reversed([*table.items()])}
     try:
         by_number = {int(number): label for number, label in table.items()}
     except (TypeError, ValueError):

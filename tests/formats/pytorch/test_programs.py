@@ -312,6 +312,14 @@ def test_a_script_without_a_shape_is_opened_for_what_its_first_layer_reads(way, 
     torch.testing.assert_close(*found.values(), net(digits))
 
 
+def test_a_script_that_begins_with_a_layer_for_each_color_reads_three(tmp_path: Path) -> None:
+    """Its filters have one channel each, and it was taken for a network of gray pictures, which it refuses."""
+    colors = nn.Conv2d(3, 3, 1, groups=3)
+    net = nn.Sequential(colors, nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    torch.jit.save(torch.jit.script(net), str(tmp_path / "colors.pt"))
+    assert list(open_network(tmp_path / "colors.pt").graph.inputs.values()) == [(1, 3, 224, 224)]
+
+
 def test_a_script_that_begins_with_a_dense_layer_reads_a_row_of_its_numbers(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Linear(21, 4), nn.ReLU(), nn.Linear(4, 2))
     torch.jit.save(torch.jit.script(net), str(tmp_path / "table.pt"))

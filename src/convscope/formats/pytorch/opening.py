@@ -241,7 +241,9 @@ def _guesses(module: nn.Module) -> Sequence[Shape]:
     for part in module.modules():
         kind, count = _first_reads(part)
         if kind == "Conv2d":
-            return [(1, count, side, side) for side in _SIDES]
+            # The filters of a saved program tell how many channels a group has, not how many groups there are.
+            channels = (1, 3) if count == 1 and isinstance(part, ScriptProgram) else (count,)
+            return [(1, number, side, side) for number in channels for side in _SIDES]
         if kind == "Linear":
             side = round(count**0.5)
             return [(1, count), *([(1, 1, side, side)] if side * side == count else [])]
