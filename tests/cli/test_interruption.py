@@ -16,8 +16,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convscope.cli import main
+from convscope.cli.settings import settings
 from convscope.files import write_text
 from convscope.pictures.picture import Picture
+from convscope.report.page import UnfinishedReport
 from planted import edge_picture, plain_picture, planted_files
 
 COMMANDS = {
@@ -311,6 +313,23 @@ def test_ctrl_c_in_one_step_that_takes_hours(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
     assert (process.returncode, said) == (130, "interrupted: nothing was finished\n")
+
+
+def test_a_page_that_has_nothing_yet_is_not_written_and_nothing_is_said_to_be_missing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sections were named as missing from the page before it, which is whole."""
+    said = list[str]()
+
+    def interrupted(*_: Any) -> None:
+        rescue = settings().rescue
+        assert rescue is not None
+        said.append(rescue())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(UnfinishedReport, "made", interrupted)
+    CliRunner().invoke(main, ["report", "builtin", "coffee", "-o", str(tmp_path / "page.html")])
+    assert said == [""] and not [*tmp_path.iterdir()]
 
 
 ENDLESS_SECTION = """

@@ -136,9 +136,10 @@ def _report(
     unfinished = begin_report(network, picture, options, notes=notes)
 
     def write_what_there_is() -> str:
+        if unfinished.content.empty:
+            return ""
         page = unfinished.so_far()
-        if not unfinished.content.empty:
-            page.save(path)
+        page.save(path)
         return f"without {', '.join(page.missing)}"
 
     settings().rescue = write_what_there_is
