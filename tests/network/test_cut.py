@@ -109,6 +109,9 @@ def test_the_last_before_a_cut_is_no_map_of_classes(tmp_path: Path) -> None:
             "maps: a map of numbers, 8 × 24 × 24; the network is cut behind it"
         ]
         assert one.class_count is None
+    with pytest.warns(match="MultiThreshold"):  # labels say what they are
+        named = open_network(tmp_path / "net.onnx", labels=[f"kind {index}" for index in range(8)])
+    assert named.outputs[0].role == "class map" and named.outputs[0].cut
     whole = open_network(model_file(model_of(nodes[:1], {"x": [1, 3, 24, 24]}, ["maps"], weights), tmp_path))
     assert [str(output) for output in whole.outputs] == ["maps: a map of 8 classes, 8 × 24 × 24"]
 

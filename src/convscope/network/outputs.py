@@ -96,7 +96,7 @@ def find_outputs(
     """
     seen = _Context(graph, shapes, _picture(graph), 0 if labels is None else len(labels))
     outputs_of_graph = [
-        _before_a_cut(graph, seen.output(name)) if name in graph.ends else seen.output(name)
+        _before_a_cut(seen, seen.output(name)) if name in graph.ends else seen.output(name)
         for name in graph.outputs
     ]
     outputs_of_graph = _without_codes(graph, outputs_of_graph)
@@ -238,9 +238,10 @@ class _Context:
         return False
 
 
-def _before_a_cut(graph: Graph, output: Output) -> Output:
+def _before_a_cut(seen: _Context, output: Output) -> Output:
     """Return the last before a cut as plain numbers: what tells an output's classes tells nothing inside a network."""
-    told = output.labeled or made_by(graph, output.value) == "softmax"
+    labeled = output.shape is not None and output.shape[1:2] == (seen.labels,)
+    told = labeled or made_by(seen.graph, output.value) == "softmax"
     role: Role = {"classes": "vector", "class map": "map"}.get(output.role, output.role)  # type: ignore[assignment]
     return replace(output, cut=True) if told else replace(output, role=role, sure=True, cut=True)
 
