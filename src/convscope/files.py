@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import json
 import os
 import stat
@@ -124,6 +125,15 @@ def is_there(path: str | os.PathLike[str]) -> bool:
 def is_numpy_file(name: str | os.PathLike[str]) -> bool:
     """Tell whether a name is that of a NumPy file of one array, which lies there."""
     return os.fsdecode(name).lower().endswith(".npy") and user_path(name).is_file()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def broken_link(path: Path) -> str | None:

@@ -227,10 +227,7 @@ def _blocks(
     ]
     threads = min(8, (os.cpu_count() or 1))
     read = read_ahead(
-        lambda index: _read(spec, pictures[index]),
-        numbers,
-        threads=threads,
-        ahead=2 * plan.batch,
+        lambda index: _read(spec, pictures[index]), numbers, threads=threads, ahead=2 * plan.batch
     )
     with closing(read):
         yield from _measure_blocks(network, read, plan, tell)

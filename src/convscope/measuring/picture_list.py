@@ -23,17 +23,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from convscope.errors import PictureError
-from convscope.files import matched, reason, user_path
+from convscope.files import matched, reason, sha256_of, user_path
 from convscope.pictures.decoding import photograph_endings, picture_endings
 from convscope.pictures.photograph import open_photograph, path_of
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
 LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
-_UNPACKED, _EXPANSION = (
-    100_000_000,
-    4,
-)  # what it may unpack to: so many bytes, and so many times what it takes there
+_UNPACKED, _EXPANSION = 100_000_000, 4
+"""What it may unpack to: so many bytes, and so many times what it takes there."""
 _LOCAL_HEADER = 30  # bytes before a zip's member, at least
 MOST_ROWS = (400_000, 3_000_000)
 """How many pictures any list may have, and a long one: each takes a kilobyte of memory, whatever its row takes."""
@@ -73,7 +71,7 @@ class ListedPicture:
         try:
             content = self.read()
             if isinstance(content, Path):
-                content = content.read_bytes() if content.is_file() else ""  # a device never ends
+                return sha256_of(content) if content.is_file() else ""  # a device never ends
         except (PictureError, OSError):
             return ""
         return sha256(content).hexdigest() if isinstance(content, bytes) else ""

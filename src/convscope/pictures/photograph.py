@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import PictureError, did_you_mean
-from convscope.files import broken_link, user_path
+from convscope.files import broken_link, sha256_of, user_path
 from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, channels_last, has_bands, seen_in_gray
 from convscope.pictures.decoding import (
     MAXIMUM_PIXELS,
@@ -142,7 +142,7 @@ def picture_file_hash(name: str) -> str | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.open(path, formats=formats_for(name)).close()
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except (PictureError, OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError):
         return None
 
@@ -156,7 +156,7 @@ def _from_path(name: str, maximum_pixels: int) -> Photograph:
         path = _located(name)
         if (values := array_in(path, maximum_pixels)) is not None:
             photograph = _from_array(values, maximum_pixels)
-            return replace(photograph, source=name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+            return replace(photograph, source=name, sha256=sha256_of(path))
         with path.open("rb") as file:
             return _from_file(file, name, maximum_pixels)
     except OSError as error:

@@ -12,7 +12,6 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, SupportsIndex, TypeAlias, overload
 from warnings import catch_warnings, simplefilter
@@ -25,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError, RecipeError
-from convscope.files import parsed_json, saved, writing
+from convscope.files import parsed_json, saved, sha256_of, writing
 from convscope.pictures.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
 from convscope.pictures.sixteen_bit import joined, load
 
@@ -266,7 +265,7 @@ class Picture:
             return False
         inputs = {self.recipe.picture_sha256, *self.recipe.pictures.values()}
         with contextlib.suppress(OSError):
-            return sha256(path.read_bytes()).hexdigest() in inputs
+            return sha256_of(path) in inputs
         return False
 
     def _text_chunks(self) -> PngInfo:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from convscope.cache import cache_folder
 from convscope.errors import NetworkFileError, warn
-from convscope.files import FileState, to_disk, write_text
+from convscope.files import FileState, sha256_of, to_disk, write_text
 from convscope.formats.zoo.catalog import Download
 from convscope.progress import progress_bar
 
@@ -179,15 +179,6 @@ def _difference(file: Download, path: Path) -> str | None:
     """Return how a file's checksum differs from the published one; None where it is that."""
     digest = sha256_of(path)
     return None if digest == file.sha256 else f"SHA-256 {digest}, published is {file.sha256}"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for chunk in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _in_words(error: Exception) -> str:

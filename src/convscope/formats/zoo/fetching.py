@@ -8,9 +8,9 @@ from pathlib import Path
 
 from convscope.cache import cache_folder
 from convscope.errors import NetworkFileError, did_you_mean
-from convscope.files import written_whole
+from convscope.files import sha256_of, written_whole
 from convscope.formats.zoo.catalog import CATALOG, Classic
-from convscope.formats.zoo.download import downloaded, require_published, sha256_of
+from convscope.formats.zoo.download import downloaded, require_published
 
 ZOO = "zoo:"
 
