@@ -71,7 +71,7 @@ async function takeStyle(file) {
 /** Show the pictures that there are to choose a style from: all but the one that is painted; what was chosen stays. */
 export function showStyles(options) {
   const others = state.pictures.filter((one) => one.key !== state.picture), chosen = others.find((one) => one.key === chosenStyle) ?? others[0];
-  fill(styles, ...others.map((one) => element("option", { value: one.key }, one.name)), ...(chosen ? [] : [element("option", { value: "" }, "none: drop a painting here")]));
+  fill(styles, ...others.map((one) => element("option", { value: one.key }, one.name)), ...(chosen ? [] : [element("option", { value: "" }, "drop a painting here")]));
   options.style = chosen?.key;
   styles.value = options.style ?? "";
 }
