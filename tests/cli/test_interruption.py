@@ -306,9 +306,7 @@ def test_ctrl_c_in_one_step_that_takes_hours(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
-    while "guessed" not in process.stderr.readline():  # which is said before the network runs
-        pass
+    wait_for("guessed", process)  # which is said before the network runs
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
@@ -330,6 +328,16 @@ def test_a_page_that_has_nothing_yet_is_not_written_and_nothing_is_said_to_be_mi
     monkeypatch.setattr(UnfinishedReport, "made", interrupted)
     CliRunner().invoke(main, ["report", "builtin", "coffee", "-o", str(tmp_path / "page.html")])
     assert said == [""] and not [*tmp_path.iterdir()]
+
+
+def wait_for(word: str, process: subprocess.Popen[str]) -> None:
+    """Read what a process says up to a line with a word; fail where it ends before."""
+    assert process.stderr is not None
+    said = ""
+    while word not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended with {process.wait()} and said: {said}"
+        said += line
 
 
 ENDLESS_SECTION = """
@@ -360,9 +368,7 @@ def test_ctrl_c_in_a_step_that_takes_hours_keeps_what_there_is_of_a_report(tmp_p
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
-    while "endless" not in process.stderr.readline():
-        pass
+    wait_for("endless", process)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
     assert (process.returncode, said) == (130, "interrupted: kept page.html, without What it wants to see\n")
