@@ -126,11 +126,11 @@ def test_a_close_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a name is any bytes there")
-@pytest.mark.parametrize("write", [torch.save, save_file])
+@pytest.mark.parametrize(("write", "ending"), [(torch.save, b".pth"), (save_file, b".safetensors")])
 def test_a_name_that_the_library_cannot_open_is_no_damage(
-    write: Callable[..., object], tmp_path: Path
+    write: Callable[..., object], ending: bytes, tmp_path: Path
 ) -> None:
-    write(STATE, tmp_path / "a.pth")
-    path = (tmp_path / "a.pth").rename(tmp_path / os.fsdecode(b"caf\xe9.pth"))
+    write(STATE, tmp_path / "weights")
+    path = (tmp_path / "weights").rename(tmp_path / os.fsdecode(b"caf\xe9" + ending))
     with pytest.raises(ConvscopeError, match=r"opens no file whose name, .* is not UTF-8: rename it"):
         open_network(path, architecture=lambda: torch.nn.Conv2d(3, 2, 3))

@@ -331,7 +331,8 @@ def checked(steps: Iterator[StyleStep]) -> Iterator[StyleStep]:
 def _warn_of_smoothness(step: StyleStep) -> None:
     """Warn where a preset's weights are so wrong for this network that it would only blur the picture."""
     smoothness, style = step.losses.get("smoothness", 0.0), step.losses["style"]
-    if style and smoothness > 1e3 * (style + step.losses["content"]):
+    # counted in how far the pictures are from each other, a small loss of style is a style that is there already
+    if not step.settings.in_units and style and smoothness > 1e3 * (style + step.losses["content"]):
         weight = step.settings.style_weight * smoothness / style
         warn(
             f"only smoothness counts here (its loss is {smoothness:.2g}, the style's {style:.2g}): these weights are "
