@@ -519,7 +519,8 @@ def test_a_second_atlas_in_a_folder_of_the_same_name_is_of_its_own_network(tmp_p
     shutil.rmtree(folder)
     weight = planted_network().parameters["conv1.weight"]
     other = planted_network().with_parameters({"conv1.weight": weight.flip(0)})
-    begin_atlas(other, replace(manifest, network_sha256=other.identity), folder)
+    manifest = replace(manifest, network_sha256=other.identity)
+    begin_atlas(other, manifest, folder)
     make_shard(str(folder), 0)
     assert files_of(folder) != first
     (picture,) = feature_visualization(other, "conv1:1", size=32, steps=3)

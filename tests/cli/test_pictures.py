@@ -62,7 +62,7 @@ def test_a_folder_says_which_photographs_it_cannot_read(here: Path) -> None:
 @pytest.mark.parametrize(
     ("picture", "words"),
     [
-        ("", "a PICTURE is empty"),
+        (" ", "a PICTURE is empty"),
         ("https://example.org/cat.jpg", "an address on the web, and nothing is fetched"),
         ("photos/empty.png", "an empty file (0 bytes)"),
     ],

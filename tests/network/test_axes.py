@@ -31,7 +31,7 @@ from convscope.network.fine_tuning import fine_tune
 from convscope.network.graph import Graph
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
-from convscope.report.content import gather
+from convscope.report.content import begin, gather
 from convscope.report.context import ReportContext, ReportOptions
 from planted import edge_picture, plain_picture, planted_network, with_channels_last
 
@@ -206,7 +206,7 @@ def test_a_network_classifies_learns_and_is_reported_on(
     options = ReportOptions(3, everything=True, sections=sections)
     contexts = [ReportContext(network, open_photograph(photograph), options) for network in planted_pair]
     for context in contexts:
-        gather(context, progress=lambda done, of, section: None)
+        gather(context, begin(context), lambda done, of, section: None)
     assert contexts[1].stages == contexts[0].stages
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,10 +75,11 @@ def own_name(name: str, value: object) -> str:
     if name not in ("std", "stdev", "deviation", "image_std"):
         return ""
     try:
-        each = [f"{1 / float(number):.6g}" for number in np.ravel(np.asarray(value, np.float64)).tolist()]
-    except (TypeError, ValueError, ZeroDivisionError):
-        each = []
-    scale = f"input_scale=({', '.join(each)}), " if each else ""
+        divisors = np.ravel(np.asarray(value, np.float64)).tolist()  # None is NaN
+    except (TypeError, ValueError):
+        divisors = []
+    usable = divisors and all(0 < abs(number) < math.inf for number in divisors)
+    scale = f"input_scale=({', '.join(f'{1 / number:.6g}' for number in divisors)}), " if usable else ""
     return f" It divides, and input_scale multiplies: {scale}1 / {name}."
 
 
