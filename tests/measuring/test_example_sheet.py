@@ -133,7 +133,7 @@ def test_the_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     network = str(planted_files(tmp_path / "planted"))
-    words = ["examples", network, "conv1:0", "conv2:1", "--photographs", str(folder), "-o", "out"]
+    words = ["examples", network, "conv1:0", "conv2:1", "--photographs", str(folder), "-o", "out/"]
     refused = CliRunner().invoke(main, [*words[:2], "conv1", *words[4:]])
     assert refused.stderr.endswith("Error: conv1 is a layer: name a channel of it, as conv1:0\n")
     assert "on 20 pictures" not in refused.stderr  # nothing was measured for it

@@ -242,7 +242,7 @@ def test_the_emotions_are_reported(shared_data, tmp_path):
     path = shared_data / "keras" / "fer2013_mini_XCEPTION.119-0.65.hdf5"
     picture = shared_data / "pictures" / "cat.jpg"
     made = CliRunner().invoke(
-        main, ["report", str(path), str(picture), "--quick", "-o", str(tmp_path / "report")]
+        main, ["report", str(path), str(picture), "--quick", "-o", str(tmp_path / "page.html")]
     )
     assert made.exit_code == 0, made.output
 

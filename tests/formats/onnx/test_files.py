@@ -276,9 +276,9 @@ def test_what_it_eats_is_told_or_said_to_be_a_guess(tmp_path) -> None:
     bytes_in.graph.node.extend(nodes)
     bytes_in.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
     network = open_network(written(bytes_in, tmp_path / "bytes.onnx"))
-    assert (
-        network.input_spec.note is not None and "0..255" in network.input_spec.note
-    )  # the order is a guess still
+    spec = network.input_spec
+    assert (spec.raw_scale, spec.provenance["raw_scale"]) == (255.0, "the input's type, bytes")
+    assert spec.note == "how a picture becomes its input is guessed in part: RGB (--channel-order says it)"
     assert network.preprocess(np.full((8, 8, 3), 200, np.uint8)).unique().tolist() == [200.0]
 
 

@@ -37,9 +37,9 @@ def _taken_away(x: Tensor) -> Tensor:
 
 
 def _root(x: Tensor) -> Tensor:
-    """Where nothing is picked, the root's gradient would be none."""
+    """Where nothing is picked, the root's gradient would be none; near 0 it would be what x is rounded to."""
     y = torch.zeros_like(x)
-    y[x > 0] = x[x > 0].sqrt().clamp(max=0.9)
+    y[x > 0.02] = x[x > 0.02].sqrt().clamp(max=0.9)
     return y
 
 
