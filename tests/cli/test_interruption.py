@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -285,6 +285,17 @@ def test_the_process_ends_without_taking_python_apart_but_does_what_others_left_
         assert "taken apart" not in ended.stderr
 
 
+def started(code: str, wish: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+    """Begin a command in a folder, in a process that runs some code before it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code + SCRIPT, *wish],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "CONVSCOPE_CACHE": str(folder / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 ENDLESS = """
 name: "endless" input: "data" input_dim: 1 input_dim: 3 input_dim: 600 input_dim: 600
 layer { name: "pool" type: "Pooling" bottom: "data" top: "pool"
@@ -298,14 +309,7 @@ def test_ctrl_c_in_one_step_that_takes_hours(tmp_path: Path) -> None:
     Picture(edge_picture()).save(tmp_path / "edge.png")
     allowed = "from convscope.network.engine import work; work._ALWAYS = 2**70\n"  # refused otherwise
     wish = ("activations", "endless.prototxt", "edge.png", "-o", "made.png")
-    process = subprocess.Popen(
-        [sys.executable, "-c", allowed + SCRIPT, *wish],
-        cwd=tmp_path,
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(sys.path), "CONVSCOPE_CACHE": str(tmp_path / "cache")},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(allowed, wish, tmp_path)
     wait_for("guessed", process)  # which is said before the network runs
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -360,14 +364,7 @@ def test_ctrl_c_in_a_step_that_takes_hours_keeps_what_there_is_of_a_report(tmp_p
     planted_files(tmp_path / "planted")
     Picture(edge_picture()).save(tmp_path / "edge.png")
     wish = ("report", "planted", "edge.png", "--sections", "filters,features", "-o", "page.html")
-    process = subprocess.Popen(
-        [sys.executable, "-c", ENDLESS_SECTION + SCRIPT, *wish],
-        cwd=tmp_path,
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(sys.path), "CONVSCOPE_CACHE": str(tmp_path / "cache")},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(ENDLESS_SECTION, wish, tmp_path)
     wait_for("endless", process)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]

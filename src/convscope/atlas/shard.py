@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from convscope.atlas.manifest import AtlasManifest, Shard
 from convscope.errors import InputError, PictureError
@@ -39,10 +39,9 @@ class ShardPictures:
         path, shape = shard.path(folder), manifest.shape_of(shard)
         try:
             with safe_open(path, "np") as file:
-                of = (file.metadata() or {}).get(_OF)
-            if of != manifest.sha256_of(shard):
-                raise TypeError("it is another atlas's")
-            found = cls(**load_file(path))
+                if (file.metadata() or {}).get(_OF) != manifest.sha256_of(shard):
+                    raise TypeError("it is another atlas's")
+                found = cls(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
             if found.pictures.shape != shape or found.pictures.dtype != np.uint8:
                 raise TypeError(f"its pictures are {found.pictures.shape}, not {shape}")
             for numbers in (found.reached, found.highest, found.plain):
