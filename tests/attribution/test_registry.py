@@ -36,6 +36,10 @@ def test_the_table_has_every_option_of_the_function(name: str) -> None:
     assert method.caution and method.sentence[0].islower() and not method.sentence.endswith(".")
 
 
+def test_methods_go_into_a_set() -> None:
+    assert len({*METHODS.values()}) == len(METHODS)
+
+
 def test_the_table_needs_no_torch() -> None:
     code = "import sys, convscope.cli.evidence; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

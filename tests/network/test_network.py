@@ -141,6 +141,16 @@ def test_other_parameters_make_another_network(network: Network, x: torch.Tensor
 
 
 @pytest.mark.slow
+def test_a_call_says_what_answers(network: Network, x: torch.Tensor) -> None:
+    with pytest.raises(InputError, match=r"network\.activations\(batch, 'prob'\)") as refused:
+        network(x)
+    assert "network.predict(picture)" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_layers_go_into_a_set(network: Network) -> None:
+    assert len({*network.layers.values()}) == len(network.layers)
+
+
 def test_it_compiles(network: Network, x: torch.Tensor) -> None:
     (found,) = network.compile(backend="aot_eager")(x)
     torch.testing.assert_close(found, network.activations(x, "prob")["prob"])

@@ -34,7 +34,7 @@ class Method:
     name: str
     family: str
     sentence: str
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @cached_property
     def function(self) -> Callable[..., Attribution]:

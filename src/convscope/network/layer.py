@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from convscope.network.graph import Graph, Operation
@@ -25,7 +25,7 @@ class Layer:
     kind: str
     steps: tuple[str, ...]
     shape: Shape | None
-    parameters: Mapping[str, Shape]
+    parameters: Mapping[str, Shape] = field(hash=False)
     receptive_field: ReceptiveField | None
     multiply_adds: int
 

@@ -11,7 +11,7 @@ from html import escape
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from weakref import ref
 
 import numpy as np
@@ -354,6 +354,13 @@ class Network:
             resolved = {name: Address(name) for name in self.layers}
         values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in resolved.values())))
         return {name: self._select(values[address.layer], address) for name, address in resolved.items()}
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Say what answers: whether a picture or a batch is meant, classes or numbers, a call would leave open."""
+        raise InputError(
+            "a network is not called like a module: network.predict(picture) names the classes of a picture, "
+            f"network.activations(batch, {self.main_output!r}) has what its output answers to a batch"
+        )
 
     @arguments_in_words
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
