@@ -63,6 +63,28 @@ def test_the_others_have_a_value(
     assert network.identity != opened(module, mask=mask, flag=0.5).identity
 
 
+class Shifted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, flag: Tensor, image: Tensor) -> Tensor:
+        return (self.conv(image) + flag).relu().mean((2, 3))  # type: ignore[no-any-return]
+
+
+class ShiftedLast(Shifted):
+    def forward(self, image: Tensor, flag: Tensor) -> Tensor:
+        return super().forward(flag, image)
+
+
+def test_a_picture_beside_others_is_prepared_as_one_alone() -> None:
+    alone = open_network(nn.Sequential(nn.Conv2d(3, 4, 3))).input_spec
+    assert alone is not None and {"size", "mean"} <= {*alone.guesses} and len(alone.mean) == 3
+    for module in (Shifted(), ShiftedLast()):
+        spec = open_network(module, inputs={"flag": 0.5}).input_spec
+        assert spec is not None and spec.rows() == alone.rows()
+
+
 def test_wrong_values_are_answered_in_words(module: nn.Module, mask: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"has no input 'masc'.*Did you mean 'mask'"):
         shapes = {"flag": (1,), "image": (1, 3, 8, 8), "mask": (1, 1, 8, 8)}

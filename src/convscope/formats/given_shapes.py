@@ -29,6 +29,11 @@ def _is_size(size: object) -> bool:
     return isinstance(size, Integral) and not isinstance(size, bool) and int(size) > 0
 
 
+def gives(given: GivenShape | None, picture: str) -> bool:
+    """Whether a shape was given for the first input, which has this name."""
+    return picture in given if isinstance(given, Mapping) else given is not None
+
+
 def given_shapes(given: GivenShape | None, inputs: Collection[str]) -> dict[str, Shape]:
     """Return input name to the shape that was given for it; InputError for an input that there is not.
 

@@ -81,3 +81,20 @@ def test_layers_that_prepare_the_picture_are_found_behind_augmentation_and_resiz
     assert spec.provenance["mean"] == "the model's own layer 'to_one'"
     later = (layer("ReLU", "relu", "photo"), layer("Rescaling", "half", "relu", scale=0.5))
     assert spec_of(tmp_path, "mine", *later).raw_scale == 1.0
+
+
+def test_a_picture_that_comes_second_is_prepared_by_its_own_layers(tmp_path):
+    """Numbers of 0 to 1 were guessed for it, and its open size was called the file's."""
+    layers = [
+        input_layer((4,), "by"),
+        input_layer((None, None, 3), "photo"),
+        layer("Rescaling", "to_one", "photo", scale=1 / 255),
+        layer("GlobalAveragePooling2D", "means", "to_one"),
+        layer("Concatenate", "row", "means", "by"),
+    ]
+    path = write_h5(tmp_path / "net.h5", functional("mine", layers, ["by", "photo"], ["row"]), {})
+    spec = open_network(path, inputs={"by": 0.5}).input_spec
+    assert (spec.raw_scale, spec.provenance["raw_scale"]) == (255.0, "the model's own layer 'to_one'")
+    assert "size" in spec.guesses
+    network = open_network(path, inputs={"by": 0.5}, size=(32, 40))
+    assert network.graph.inputs == {"photo": (1, 32, 40, 3)} and "size" not in network.input_spec.guesses

@@ -124,3 +124,32 @@ def test_a_size_that_was_guessed_is_named_where_the_network_does_not_take_it(tmp
         open_network(tmp_path / "net.onnx")
     network = open_network(tmp_path / "net.onnx", input_shape=(1, 3, 48, 320))
     assert network.shapes["y"] == (1, 2, 46 * 318)
+
+
+def test_a_picture_that_comes_second_is_prepared_as_one_that_comes_first(tmp_path) -> None:
+    stored = {
+        "w": RNG.normal(size=(4, 3, 3, 3)).astype(np.float32),
+        "f": RNG.normal(size=(4, 10)).astype("f4"),
+    }
+    nodes = [
+        node("Conv", ["image", "w"], ["maps"]),
+        node("Mul", ["maps", "by"], ["more"]),
+        node("GlobalAveragePool", ["more"], ["means"]),
+        node("Flatten", ["means"], ["row"]),
+        node("MatMul", ["row", "f"], ["scores"]),
+        node("Softmax", ["scores"], ["y"]),
+    ]
+    inputs = {"image": ["n", 3, "rows", "columns"], "by": [1, 4, 1, 1]}
+    first, second = tmp_path / "first.onnx", tmp_path / "second.onnx"
+    onnx.save(model_of(nodes, inputs, ["y"], stored), first)
+    onnx.save(model_of(nodes, dict(reversed(inputs.items())), ["y"], stored), second)
+
+    def opened(path, **keywords):
+        shape = keywords.pop("input_shape", {"by": (1, 4, 1, 1)})
+        return open_network(path, inputs={"by": 2.0}, input_shape=shape, **keywords)
+
+    spec = opened(second).input_spec
+    assert spec.rows() == opened(first).input_spec.rows()
+    assert "size" in spec.guesses and len(spec.mean) == 3 and spec.resize == "shorter_side"
+    assert opened(second, size=(64, 48), input_shape=None).graph.inputs == {"image": (1, 3, 64, 48)}
+    assert opened(second, input_shape=(1, 3, 64, 48)).graph.inputs == {"image": (1, 3, 64, 48)}

@@ -94,3 +94,15 @@ def test_everything_can_be_overruled(shared_data: Path) -> None:
     )
     assert network.input_spec.shape == (1, 144, 144, 3) and network.input_spec.mean == (1.0, 2.0, 3.0)
     assert network.layers["MobilenetV1/MobilenetV1/Conv2d_0/Relu6"].shape == (1, 72, 72, 8)
+
+
+def test_a_picture_that_comes_after_an_input_with_a_value(tmp_path: Path) -> None:
+    g = GraphWriter()
+    mask = g.node("Placeholder", "mask", dtype="DT_FLOAT", shape=(1, 64, 48, 1))
+    scaled = g.node("Mul", "mul", mask, g.const("mul/y", np.float32(2)))
+    x = g.node("Placeholder", "image", dtype="DT_FLOAT", shape=(1, 64, 48, 3))
+    bright = g.node("RealDiv", "div", x, g.const("div/y", np.float32(255)))
+    seen = g.node("Mul", "seen", bright, scaled)
+    g.node("Conv2D", "conv", seen, g.weights("w", 3, 3, 3, 4), strides=[1, 1, 1, 1], padding="SAME")
+    spec = convscope.open_network(g.save(tmp_path / "graph.pb"), inputs={"mask": 0.5}).input_spec
+    assert spec is not None and spec.provenance["raw_scale"].startswith("the graph makes 0..255 into 0..1")

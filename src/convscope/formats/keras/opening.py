@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError
 from convscope.files import parsed_json, user_path
+from convscope.formats.given_shapes import gives
 from convscope.formats.hdf5 import OwnFile, opened_hdf5
 from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, WEIGHTS, Member, read_json
 from convscope.formats.keras.building import build_graph
@@ -58,10 +60,12 @@ def parts_of(
     request.refuse(
         "rules", "architecture", because="a Keras model has its layers in its file, and none come and go"
     )
+    picture_first = sorted(model.inputs, key=lambda reference: reference.layer in request.inputs)
+    model = replace(model, inputs=tuple(picture_first))
     graph = build_graph(model, found, dialect, input_shape=request.input_shape)
     spec = find_input_spec(graph, origin.source)
     stated = stated_shape(model.layer(model.inputs[0].layer)) or ()
-    if spec is not None and request.input_shape is None and None in stated[1:]:
+    if spec is not None and not gives(request.input_shape, next(iter(graph.inputs))) and None in stated[1:]:
         spec = spec.with_guessed_size()
     return NetworkParts(graph, origin, spec, label_lists=(imagenet_labels(),))
 

@@ -19,10 +19,13 @@ def open_onnx(request: Request) -> NetworkParts:
     request.refuse("weights", "rules", "architecture", because="an ONNX file has all of its network")
     path = request.path
     model = read_model(path)
+    model.graph.input.sort(
+        key=lambda value: value.name in request.inputs
+    )  # the picture is the first that is left
     graph = build_graph(model, path, request.input_shape, request.inputs)
     return NetworkParts(
         graph,
         Origin(str(path), files=(path,)),
-        find_input_spec(model, graph, path, size_is_given=request.input_shape is not None),
+        find_input_spec(model, graph, path, request.input_shape),
         label_lists=(named_classes(model), imagenet_labels()),
     )

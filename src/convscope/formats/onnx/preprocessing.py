@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError
+from convscope.formats.given_shapes import GivenShape, gives
 from convscope.formats.onnx.element_types import UINT8
 from convscope.formats.onnx.inputs import input_types, stated_shape
 from convscope.formats.onnx.metadata import metadata, stated_input, stated_size
@@ -37,7 +38,7 @@ _RANGES: dict[str, dict[str, Any]] = {
 
 
 def find_input_spec(
-    model: Message, graph: Graph, path: Path, *, size_is_given: bool = False
+    model: Message, graph: Graph, path: Path, given: GivenShape | None = None
 ) -> InputSpec | None:
     """Return what the network expects, each field with where it was found; None where it expects no picture."""
     name, shape = next(iter(graph.inputs.items()), ("", ()))
@@ -62,7 +63,7 @@ def find_input_spec(
         if value.name == name
         for size in stated_shape(value)[1:]
     )
-    unsaid = open_sizes and not size_is_given and stated_size(model) is None
+    unsaid = open_sizes and not gives(given, name) and stated_size(model) is None
     return spec.with_guessed_size() if unsaid else spec
 
 

@@ -181,9 +181,11 @@ def _parts_of(
     """Return a module's network for the input that was asked for, else the one it says it takes, else a guess."""
     shape: Any = request.input_shape or (None if spec is None else (1, spec.channels, *spec.size))
     graph = _graph(module, _shapes_beside(module, request, shape), name)
+    picture_first = sorted(graph.inputs.items(), key=lambda item: item[0] in request.inputs)
+    graph = replace(graph, inputs=dict(picture_first))
     source = request.source if isinstance(request.source, str | Path) else name
     origin = Origin(str(source), None if request.weights is None else str(request.weights), files)
-    fitted = _fitted(spec, graph)
+    fitted = _fitted(spec, picture_first[0][1]) if len(graph.inputs) == 1 + len(request.inputs) else None
     if fitted is not None and shape is None and not isinstance(module, ExportedProgram):
         fitted = fitted.with_guessed_size()
     return NetworkParts(graph, origin, fitted, label_lists=(imagenet_labels(),))
@@ -268,10 +270,9 @@ def _own_spec(module: nn.Module) -> InputSpec | None:
     return timm_spec(config) if isinstance(config, dict) and "mean" in config else None
 
 
-def _fitted(spec: InputSpec | None, graph: Graph) -> InputSpec | None:
-    """Return what the graph expects: as its library says, at the graph's own size; a guess where nothing says it."""
-    shape = next(iter(graph.inputs.values()))
-    if len(graph.inputs) != 1 or len(shape) != 4 or shape[1] not in (1, 3):
+def _fitted(spec: InputSpec | None, shape: Shape) -> InputSpec | None:
+    """Return what the input expects: as its library says, at the graph's own size; a guess where nothing says it."""
+    if len(shape) != 4 or shape[1] not in (1, 3):
         return None
     size = (shape[2], shape[3])
     if spec is not None and spec.channels == shape[1]:

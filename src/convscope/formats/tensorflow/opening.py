@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def open_tensorflow(request: Request) -> NetworkParts:
     texts = head.texts if head is not None else {}
     values = {**texts, **records.values, **{name: value for name, value, _ in sides}}
     nodes = without_dropout(follow_branches(nodes, values), values)
-    stated = {node.name: node.shape() for node in _inputs(nodes) if node.name not in values}
+    stated = {node.name: node.shape() for node in _inputs(nodes, request.inputs) if node.name not in values}
     if not stated:
         raise NetworkFileError(f"{path} has no input (Placeholder) that takes numbers, so no picture goes in")
     shapes = _input_shapes(stated, nodes, head, request.input_shape)
@@ -68,8 +68,8 @@ def open_tensorflow(request: Request) -> NetworkParts:
     return NetworkParts(graph, Origin(str(path), files=read.files), spec, label_lists=label_lists())
 
 
-def _inputs(nodes: Sequence[Node]) -> list[Node]:
-    """Return the placeholders that take numbers: first the one that reaches the first convolution."""
+def _inputs(nodes: Sequence[Node], fixed: Collection[str]) -> list[Node]:
+    """Return the placeholders that take numbers: first what has no value and reaches the first convolution."""
     placeholders = [node for node in nodes if _is_input(node)]
     by_name = {node.name: node for node in nodes}
     first = next((node for node in nodes if node.op in CONVOLUTIONS), None)
@@ -77,6 +77,7 @@ def _inputs(nodes: Sequence[Node]) -> list[Node]:
     return sorted(
         placeholders,
         key=lambda node: (
+            node.name in fixed,
             node.text("dtype") in _WHOLE_NUMBERS,
             node.name not in reached,
             node.shape() == (),
