@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convscope.cli import main
-from convscope.cli.settings import settings
+from convscope.cli.settings import Settings, settings
+from convscope.errors import InputError
 from convscope.files import write_text
 from convscope.pictures.picture import Picture
 from convscope.report.page import UnfinishedReport
@@ -332,6 +333,18 @@ def test_a_page_that_has_nothing_yet_is_not_written_and_nothing_is_said_to_be_mi
     monkeypatch.setattr(UnfinishedReport, "made", interrupted)
     CliRunner().invoke(main, ["report", "builtin", "coffee", "-o", str(tmp_path / "page.html")])
     assert said == [""] and not [*tmp_path.iterdir()]
+
+
+def test_nothing_is_rescued_of_a_page_that_ended_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    during = list[Settings]()
+
+    def refused(*_: Any) -> None:
+        during.append(settings())
+        raise InputError("too large")
+
+    monkeypatch.setattr(UnfinishedReport, "made", refused)
+    assert "too large" in CliRunner().invoke(main, ["report", "builtin", "coffee"]).stderr
+    assert during[0].rescue is None
 
 
 def wait_for(word: str, process: subprocess.Popen[str]) -> None:

@@ -1,6 +1,8 @@
 """What planted units want, beside where they find it: a red square is found where it is, and nowhere else."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ import torch
 
 from convscope.attribution.target import target_of
 from convscope.errors import ConvscopeError, InputError
+from convscope.network.network import Network
+from convscope.optimization.feature_visualization import visualize
+from convscope.optimization.rendering import Progress
 from convscope.pictures.photograph import open_photograph
 from convscope.report.context import Counter, ReportContext, ReportOptions
 from convscope.report.units import UnitPlate, informative_units, unit_parts, units, units_of, where_found
@@ -38,6 +43,24 @@ def test_each_unit_has_a_plate_with_its_verdict_and_its_command() -> None:
     assert made[0].title == about.classes[0].label
     assert all("activation " in plate.wanted.caption or "could not" in plate.wanted.caption for plate in made)
     assert all(f"'{plate.wanted.address}', size=128, steps=32)[0]" in plate.wanted.command for plate in made)
+    assert seen == list(range(1, total + 1))
+
+
+def test_a_unit_that_cannot_be_made_is_told_of_when_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended the section, with the units that were to come."""
+    about, seen = context(), list[int]()
+    total, (broken, *others) = unit_parts(about), units_of(about)
+
+    def visualized(network: Network, group: list[str], *rest: Any) -> Iterator[Progress]:
+        if group == [broken]:
+            raise InputError("too large")
+        return visualize(network, group, *rest)
+
+    monkeypatch.setattr("convscope.report.units.visualize", visualized)
+    plates = units(about, Counter(total, lambda done, of, _: seen.append(done)))
+    assert [next(plates).wanted.address for _ in others] == others
+    with pytest.raises(InputError, match="too large"):
+        next(plates)
     assert seen == list(range(1, total + 1))
 
 

@@ -143,15 +143,17 @@ def _report(
         return f"without {', '.join(page.missing)}"
 
     settings().rescue = write_what_there_is
-    with progress_bar(bar_format=_BAR) as bar:
+    try:
+        with progress_bar(bar_format=_BAR) as bar:
 
-        def progress(done: int, total: int, section: str) -> None:
-            bar.total = total
-            bar.set_description_str(section, refresh=False)
-            bar.update(done - bar.n)
+            def progress(done: int, total: int, section: str) -> None:
+                bar.total = total
+                bar.set_description_str(section, refresh=False)
+                bar.update(done - bar.n)
 
-        page = unfinished.made(progress)
-    settings().rescue = None
+            page = unfinished.made(progress)
+    finally:
+        settings().rescue = None
     page.save(path)
     if page.missing:
         interrupted(f"without {', '.join(page.missing)}")

@@ -18,11 +18,10 @@ from convscope.address import Address
 from convscope.attribution.panels import blurred
 from convscope.attribution.saliency import saliency
 from convscope.attribution.target import AttributionTarget, target_of
-from convscope.errors import ConvscopeError, warn
+from convscope.errors import ConvscopeError
 from convscope.looking.answers import answer, is_vector
 from convscope.looking.stages import stages
 from convscope.network.network import Network
-from convscope.optimization.ascent import CannotAscend
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
@@ -72,13 +71,17 @@ def unit_parts(context: ReportContext) -> int:
 
 
 def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
-    """Yield a plate for each unit, the class first; the others are made together. Counted as their steps go by."""
+    """Yield a plate for each unit, the class first; the others are made together. Counted as their steps go by.
+
+    The first error of those that cannot be made comes when the others are.
+    """
     network, addresses, classes = context.network, units_of(context), len(context.classes[:1])
     if not addresses:
         return
     options, watch = RenderOptions(size=SIZE, steps=STEPS), count.through(unit_parts(context))
     pictures: dict[str, NDArray[np.uint8]] = {}
     before, of = 0, STEPS * len(addresses)
+    failed: ConvscopeError | None = None
     for group in (addresses[:classes], addresses[classes:]):
         done = 0
         try:
@@ -92,13 +95,15 @@ def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
                     yield _plate(context, rendered.name, picture, same)
                 done = progress.done
                 watch(before + done, of)
-        except CannotAscend as error:
-            warn(str(error))
+        except ConvscopeError as error:
+            failed = failed or error
             done = STEPS * len(group)
             watch(before + done, of)
         if done < STEPS * len(group):  # it was ended by Ctrl-C, with what there was
             raise KeyboardInterrupt
         before += done
+    if failed is not None:
+        raise failed
 
 
 def _plate(context: ReportContext, address: str, picture: Picture, same: str) -> UnitPlate:
