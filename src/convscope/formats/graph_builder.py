@@ -54,6 +54,8 @@ class GraphBuilder:
     """The values that are worked out from shapes alone."""
     cut: dict[str, CutLayer] = field(default_factory=dict)
     """The values of layers that cannot be computed, and why."""
+    before_cut: set[str] = field(default_factory=set)
+    """What layers that are cut read, in formats whose outputs are what is never read."""
     misfit: InputError | None = None
     """What was wrong with the first layer whose sizes do not fit."""
     notes: list[str] = field(default_factory=list)
@@ -152,16 +154,18 @@ class GraphBuilder:
         if notes := [*precision, *self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
             warn("; ".join(notes))
         read = self._read()
+        outputs = self.ends(constants) if outputs is None else outputs
         return Graph(
             name=name,
             inputs={key: shape for key, shape in self.inputs.items() if key in read} or dict(self.inputs),
             operations=tuple(self.operations),
-            outputs=tuple(dict.fromkeys(self.ends(constants) if outputs is None else outputs)),
+            outputs=tuple(dict.fromkeys(outputs)),
             parameters=load_parameters(self.stored),
             aliases=self.aliases,
             channels_last=channels_last,
             constants=frozenset(constants),
             cut=self.cut,
+            ends=frozenset(self.before_cut.intersection(outputs)),
         )
 
 

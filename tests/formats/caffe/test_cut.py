@@ -57,6 +57,20 @@ def test_a_layer_that_is_cut_in_place_leaves_what_it_wrote_over() -> None:
     assert network.resolve("conv1").layer == "conv1@conv1"  # the layer of that name, whose filters are there
 
 
+@pytest.mark.parametrize("top", ["odd", "conv1"])
+@pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
+def test_the_last_before_a_cut_is_no_map_of_classes(top: str) -> None:
+    """As in Keras's and ONNX's networks; what nobody reads is an output as ever."""
+    whole = opened(HEAD)
+    network = opened(HEAD + f'layer {{ name: "odd" type: "Odd" bottom: "conv1" top: "{top}" }}')
+    last = network.graph.outputs[0]
+    assert [str(output) for output in network.outputs] == [
+        f"{last}: a map of numbers, 4 × 7 × 5; the network is cut behind it"
+    ]
+    assert network.class_count is None and not whole.graph.ends
+    assert not opened(HEAD + INFO + PROPOSAL).graph.ends  # "beside" is its output
+
+
 def test_an_unknown_layer_that_makes_nothing_is_left_out() -> None:
     with pytest.warns(ConvscopeWarning, match="'odd' .Odd. makes nothing: left out"):
         network = opened(HEAD + 'layer { name: "odd" type: "Odd" bottom: "conv1" }')

@@ -86,6 +86,17 @@ def test_look_ups_sums_along_and_turns_are_numpys(tmp_path):
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=2e-6, err_msg=name)
 
 
+def test_the_last_before_a_cut_is_no_output(tmp_path):
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    g.node("Odd", "odd", g.node("Exp", "last", x))
+    g.node("Relu", "beside", x)
+    with pytest.warns(ConvscopeWarning, match=r"Odd.*cut off"):
+        network, _ = answers(tmp_path, g, "beside")
+    assert {output.name for output in network.outputs if output.cut} == {"last"}
+    assert set(network.graph.outputs) == {"last", "beside"}
+
+
 def test_what_does_not_fit_cuts_what_is_behind_it(tmp_path):
     g = GraphWriter()
     x = g.placeholder(shape=X.shape)

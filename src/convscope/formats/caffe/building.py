@@ -236,7 +236,7 @@ class _Building:
     def _cut_at(self, layer: Message, tops: Sequence[str], cut: CutLayer) -> None:
         for blob in layer.bottom:
             if blob not in self._of_unknown_size | self._left_out:
-                self.blobs.read(layer, blob)
+                self.builder.before_cut.add(self.blobs.read(layer, blob))
         self.builder.cut_at([self.blobs.write(layer, top) for top in tops], cut)
 
     def _add_inputs(self, layer: Message, translation: Translation) -> None:

@@ -90,6 +90,11 @@ class _Building:
     def add(self, node: Node) -> None:
         """Make a node a constant, an operation or nothing; a loop all its rounds."""
         node = self.unrolling.meant(node)
+        self._add(node)
+        if node.name in self.builder.cut:
+            self.builder.before_cut.update(map(self._name, node.inputs))
+
+    def _add(self, node: Node) -> None:
         ready = node.name in self.builder.inputs or node.name in self.constants
         if ready or node.op in _IGNORED:
             return
