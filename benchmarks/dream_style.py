@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import TypeAlias
 
 import torch
+from clock import seconds
 from networks import classic_networks
 from plain_loops import google_2015, plain_style, style_transfer_pytorch
 from torch import Tensor
@@ -47,9 +47,9 @@ Seconds = Iterator[float]
 def timed(steps: Iterator[object]) -> Seconds:
     """Yield how long each step took."""
     while True:
-        began = perf_counter()
+        began = seconds()
         next(steps)
-        yield perf_counter() - began
+        yield seconds() - began
 
 
 @dataclass(frozen=True)

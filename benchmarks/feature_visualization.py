@@ -23,6 +23,7 @@ from statistics import median
 from time import perf_counter, process_time
 
 import torch
+from clock import seconds
 from forward import fastest_product
 from memory import growth
 from networks import classic_networks
@@ -56,9 +57,9 @@ def convscope_steps(
     objectives = [channel_of(layer, index) for index in channels]
     steps = ascend(network, objectives, settings, seeds=list(channels))
     while True:
-        began = perf_counter()
+        began = seconds()
         next(steps)
-        yield perf_counter() - began
+        yield seconds() - began
 
 
 def shown_size(network: Network) -> int:

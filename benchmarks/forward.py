@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # three engines take turns: threads must not spin for long
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cv2
 import onnxruntime
 import torch
+from clock import seconds
 from memory import resident
 from networks import classic_networks, main_outputs
 from onnx_twin import write_onnx
@@ -133,14 +133,14 @@ def opening_row(name: str, description: Path, weights: Path, twin: Path) -> str:
 def opening_here(engine: str, first: str, second: str) -> tuple[float, int]:
     """Return the seconds and the bytes of resident memory that one opening takes, imports aside."""
     convscope.open_network  # noqa: B018  the import is not the opening
-    before, start = resident(), perf_counter()
+    before, start = resident(), seconds()
     if engine == "convscope":
         kept: object = convscope.open_network(first, weights=second)
     elif engine == "opencv":
         kept = cv2.dnn.readNetFromCaffe(first, second)
     else:
         kept = onnxruntime.InferenceSession(first)
-    spent = perf_counter() - start
+    spent = seconds() - start
     assert kept is not None
     return spent, resident() - before
 
@@ -149,10 +149,10 @@ def interleaved(engines: list[Run], runs: int) -> list[float]:
     times: list[list[float]] = [[] for _ in engines]
     for turn in range(runs + 3):
         for kept, engine in zip(times, engines, strict=True):
-            start = perf_counter()
+            start = seconds()
             engine()
             if turn >= 3:
-                kept.append(perf_counter() - start)
+                kept.append(seconds() - start)
     return [median(kept) for kept in times]
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from time import perf_counter
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from clock import seconds
 from torch import Tensor, nn
 
 from convscope.formats.pytorch.libraries import ready_torchvision
@@ -28,7 +28,7 @@ def lucent(module: nn.Module, block: str, channel: int, size: int) -> Seconds:
         times: list[float] = []
 
         def objective(hook, times=times):
-            times.append(perf_counter())
+            times.append(seconds())
             return -hook(block.replace(".", "_"))[:, channel].mean()
 
         render.render_vis(
@@ -54,13 +54,13 @@ def flashtorch(module: nn.Module, block: str, channel: int, size: int) -> Second
     x = torch.rand(1, 3, size, size) * 0.5
     try:
         while True:
-            began = perf_counter()
+            began = seconds()
             x = x.detach().requires_grad_()
             features(x)
             found.pop().backward()
             assert x.grad is not None
             x = x + x.grad / (x.grad.square().mean().sqrt() + 1e-5)
-            yield perf_counter() - began
+            yield seconds() - began
     finally:
         hook.remove()
 
@@ -78,7 +78,7 @@ def horama(module: nn.Module, block: str, channel: int, size: int) -> Seconds:
     optimizer = torch.optim.NAdam([spectrum], lr=1.0)
     try:
         while True:
-            began = perf_counter()
+            began = seconds()
             optimizer.zero_grad()
             normal = (spectrum - spectrum.mean()) / (spectrum.std() + 1e-4)
             picture = torch.fft.irfft2(normal * scale)
@@ -93,7 +93,7 @@ def horama(module: nn.Module, block: str, channel: int, size: int) -> Seconds:
             module(shown + torch.randn_like(shown) * 0.05 + torch.rand_like(shown) * 0.05)
             (-found.pop()).backward()
             optimizer.step()
-            yield (perf_counter() - began) / crops
+            yield (seconds() - began) / crops
     finally:
         hook.remove()
 
@@ -107,8 +107,8 @@ def careful(module: nn.Module, block: str, channel: int, size: int) -> Seconds:
     pixels = torch.randn(1, 3, size, size).to(memory_format=torch.channels_last).mul_(0.01).requires_grad_()
     optimizer = torch.optim.Adam([pixels], lr=0.05)
     while True:
-        began = perf_counter()
+        began = seconds()
         optimizer.zero_grad()
         (-cut(pixels.sigmoid() * 255 - 117)[:, channel].mean()).backward()
         optimizer.step()
-        yield perf_counter() - began
+        yield seconds() - began
