@@ -12,7 +12,6 @@ from math import prod
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -30,30 +29,39 @@ class ChannelDamping:
 
     def __call__(self, input: Tensor) -> Tensor:
         """Return the input damped."""
-        return _by_pieces(lambda values: (values * to_minus(self._base(values), self.beta),), input)[0]
+
+        def there(values: Tensor, output: Tensor) -> None:
+            torch.mul(values, to_minus(self._base(values), self.beta), out=output)
+
+        return _by_pieces(there, 1, input)[0]
 
     def with_base(self, input: Tensor) -> tuple[Tensor, Tensor]:
         """Return the input damped, and the base whose power it is damped by, which `gradient` needs."""
 
-        def there(values: Tensor) -> tuple[Tensor, Tensor]:
-            base = self._base(values)
-            return values * to_minus(base, self.beta), base
+        def there(values: Tensor, output: Tensor, base: Tensor) -> None:
+            torch.mul(values, to_minus(self._base(values, base), self.beta), out=output)
 
-        output, base = _by_pieces(there, input)
+        output, base = _by_pieces(there, 2, input)
         return output, base
 
     def gradient(self, input: Tensor, base: Tensor, gradient: Tensor) -> Tensor:
         """Return the input's gradient from that of what came out. It has the same sum over neighbors as the base."""
 
-        def back(values: Tensor, base: Tensor, slopes: Tensor) -> tuple[Tensor]:
-            damped = slopes * to_minus(base, self.beta)
-            shared = _sum_over_neighbors((damped * values).div_(base), self.size)
-            return (damped.addcmul_(values, shared, value=-2 * self.beta * self.slope),)
+        def back(values: Tensor, base: Tensor, slopes: Tensor, output: Tensor) -> None:
+            damped = to_minus(base, self.beta).mul_(slopes)
+            padded, shares = _padded(values, self.size, 0.0)
+            torch.mul(damped, values, out=shares).div_(base)
+            shared = _sum_over_neighbors(padded, values.shape[1])
+            torch.addcmul(damped, values, shared, value=-2 * self.beta * self.slope, out=output)
 
-        return _by_pieces(back, input, base, gradient)[0]
+        return _by_pieces(back, 1, input, base, gradient)[0]
 
-    def _base(self, values: Tensor) -> Tensor:
-        return _sum_over_neighbors(values * values, self.size).mul_(self.slope).add_(self.k)
+    def _base(self, values: Tensor, base: Tensor | None = None) -> Tensor:
+        """Return the base, written to `base` where that is given; each neighbor brings its part of `k` along."""
+        part = self.k / _window(self.size, values.shape[1])
+        padded, squares = _padded(values, self.size, part)
+        torch.addcmul(values.new_tensor(part), values, values, value=self.slope, out=squares)
+        return _sum_over_neighbors(padded, values.shape[1], base)
 
 
 def damped(input: Tensor, damping: ChannelDamping) -> Tensor:
@@ -89,23 +97,29 @@ def to_minus(base: Tensor, beta: float) -> Tensor:
     """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
     if beta == 0.75:
         root = base.rsqrt()
-        return root * root.sqrt()
+        other = root.sqrt()
+        return (
+            root * other if base.requires_grad else other.mul_(root)
+        )  # no new memory goes through the caches
     return base.pow(-beta)
 
 
-def _by_pieces(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> list[Tensor]:
-    """Return what a function makes of rows (positions, channels) of each input, run on some positions at a time."""
+def _by_pieces(function: Callable[..., None], count: int, *inputs: Tensor) -> list[Tensor]:
+    """Return `count` outputs, which a function writes from rows (positions, channels) of each input, some at a time."""
     first, channels = inputs[0].movedim(1, -1), inputs[0].shape[1]
-    count = prod(first.shape[:-1])
-    rows = [input.movedim(1, -1).reshape(count, channels) for input in inputs]
-    at_once = _NUMBERS_AT_ONCE // max(1, channels) if first.device.type in ("cpu", "meta") else count
+    length = prod(first.shape[:-1])
+    outputs = [_empty_like(inputs[0]) for _ in range(count)]
+    rows = [input.movedim(1, -1).reshape(length, channels) for input in inputs]
+    places = [output.movedim(1, -1).view(length, channels) for output in outputs]
+    at_once = _NUMBERS_AT_ONCE // max(1, channels) if first.device.type in ("cpu", "meta") else length
     exact = torch.float32 if first.dtype in (torch.bfloat16, torch.float16) else first.dtype
-    outputs: list[Tensor] = []
-    for at in range(0, max(1, count), step := max(1, at_once)):
-        parts = function(*(each[at : at + step].to(exact) for each in rows))
-        outputs = outputs or [_empty_like(inputs[0]) for _ in parts]
-        for output, part in zip(outputs, parts, strict=True):
-            output.movedim(1, -1).view(count, channels)[at : at + step] = part
+    for at in range(0, max(1, length), step := max(1, at_once)):
+        pieces = [place[at : at + step] for place in places]
+        found = [piece if piece.dtype == exact else torch.empty_like(piece, dtype=exact) for piece in pieces]
+        function(*(each[at : at + step].to(exact) for each in rows), *found)
+        for piece, part in zip(pieces, found, strict=True):
+            if part is not piece:
+                piece.copy_(part)
         if first.is_meta:
             break  # without numbers it is about the memory that is taken
     return outputs
@@ -118,16 +132,35 @@ def _empty_like(input: Tensor) -> Tensor:
     return torch.empty_like(input.movedim(1, -1), memory_format=torch.contiguous_format).movedim(-1, 1)
 
 
-def _sum_over_neighbors(rows: Tensor, size: int) -> Tensor:
-    """Return the sum over `size` (odd) neighboring channels, out of sums over 2, 4, 8 ... of them."""
+def _window(size: int, channels: int) -> int:
+    """Return how many neighbors there are to add at most: a file may say any size."""
+    return min(size, 2 * channels - 1)
+
+
+def _padded(rows: Tensor, size: int, edge: float) -> tuple[Tensor, Tensor]:
+    """Return memory for rows with half a window of `edge` on either side, and the part of it between, to be filled."""
     channels = rows.shape[1]
-    size = min(size, 2 * channels - 1)  # a file may say any size; beyond this there is nothing to add
-    reach = size // 2
-    sums = F.pad(rows, [reach, reach])
-    total, start, width = sums.narrow(1, 0, channels), 1, 1
+    reach = _window(size, channels) // 2
+    padded = rows.new_empty(rows.shape[0], channels + 2 * reach)
+    for side in (padded[:, :reach], padded[:, reach + channels :]):
+        side.fill_(edge)
+    return padded, padded[:, reach : reach + channels]
+
+
+def _sum_over_neighbors(padded: Tensor, channels: int, total: Tensor | None = None) -> Tensor:
+    """Return the sum over each window of `padded` (odd), out of sums over 2, 4, 8 ...; in `total` if given."""
+    size = padded.shape[1] - channels + 1
+    sums, parts, start, width = padded, [padded.narrow(1, 0, channels)], 1, 1
     while 2 * width <= size:
         length = sums.shape[1] - width
         sums, width = sums.narrow(1, 0, length) + sums.narrow(1, width, length), 2 * width
         if size & width:
-            total, start = total + sums.narrow(1, start, channels), start + width
+            parts.append(sums.narrow(1, start, channels))
+            start += width
+    *others, widest = parts
+    if not others:
+        return widest if total is None else total.copy_(widest)
+    total = torch.add(widest, others[0], out=widest if total is None else total)
+    for other in others[1:]:
+        total.add_(other)
     return total
