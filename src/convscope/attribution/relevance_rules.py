@@ -18,7 +18,7 @@ from torch import Tensor
 
 from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
 from convscope.network.operations.fused import (
-    PackedConvolution,
+    FastConvolution,
     fused_convolution,
     prepare_convolution,
     prepare_fastest,
@@ -68,7 +68,7 @@ class PackedParts:
     ``least`` is the smallest sum, where it already is a divisor.
     """
 
-    convolution: PackedConvolution | WinogradConvolution
+    convolution: FastConvolution
     gradient: DataGradient
     least: float | None
 

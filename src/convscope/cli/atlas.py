@@ -88,7 +88,7 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--fast",
     is_flag=True,
     help="Compute the pictures in half precision (bfloat16); judged in full. Two thirds of the time where the "
-    "processor has it.",
+    "processor is fast at it.",
 )
 @maps_option
 @click.option(

@@ -25,7 +25,7 @@ class DreamSettings:
     ``gradient_edits`` come before the step, ``edits`` of the picture after it; then ``zoom`` cuts so many pixels off
     each border and enlarges the rest. ``clip`` keeps the values between black and white. An octave ends early with
     the step that finds the objective above ``stop_above``. ``back``: the result is brought to the picture's size.
-    The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
+    The network answers in ``precision``: "bfloat16" is less exact, and taken where the processor is faster with it.
 
     >>> settings = presets.dream_preset("google-2015").settings
     >>> settings.black, settings.white, settings.jitter

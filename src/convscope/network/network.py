@@ -404,7 +404,7 @@ class Network:
         The function takes what `activations` takes and gives layer to (batch, channels, height, width), whatever order
         the network has its axes in. Nothing past the deepest target runs and the weights are frozen. `channels` names,
         for a layer, those of its channels that are wanted: the others are not computed where nothing else needs
-        them. "bfloat16" is faster where the processor has it, and right to about one in a hundred.
+        them. "bfloat16" is taken where the processor is faster with it, and right to about one in a hundred.
 
         >>> forward = network.forward_to(["mixed4a"], channels={"mixed4a": [42, 57]})
         >>> forward(x)["mixed4a"].shape

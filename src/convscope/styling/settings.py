@@ -78,7 +78,7 @@ class StyleSettings:
     - ``pooling`` "average" replaces the network's maximum poolings; ``edges`` is what its convolutions see beyond the
       edge, at the first one only with ``first_edge_only``.
     - With ``recolor`` the content has the styles' colors before anything is compared.
-    - The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
+    - The network answers in ``precision``: "bfloat16" is less exact, and taken where the processor is faster with it.
 
     >>> settings = presets.style_preset("gatys").settings
     >>> settings.black, settings.white, settings.pooling

@@ -12,6 +12,7 @@ import convscope
 from convscope.errors import UnknownLayer
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
+from convscope.network.engine import differentiable
 from convscope.network.graph import Graph
 from convscope.network.network import Network
 from planted import planted_network, with_channels_last
@@ -148,7 +149,9 @@ def test_the_way_back_is_there_once() -> None:
         torch.autograd.grad(total, x)
 
 
-def test_bfloat16_is_right_to_a_few_hundredths_and_given_in_float32() -> None:
+def test_bfloat16_is_right_to_a_few_hundredths_and_given_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # fast or not
+    monkeypatch.setattr(differentiable, "bfloat16_is_fast", lambda: there)
     network = Network(drawn(build_graph(read_text(ZOO["googlenet"]()))), input_spec=None)
     x = picture(network).requires_grad_()
     found = network.forward_to(["inception_3a/output"], precision="bfloat16")(x)["inception_3a/output"]

@@ -18,6 +18,7 @@ from convscope.network.engine.narrowing import narrowed
 from convscope.network.engine.runner import Inputs, OnePictureOnly, Runner, each_alone
 from convscope.network.engine.tape import Tape
 from convscope.network.graph import Graph
+from convscope.network.operations.processor import bfloat16_is_fast
 from convscope.network.operations.winograd import is_large
 from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_shapes, live_values
@@ -33,7 +34,7 @@ def forward_to(
     """Return the function from an input to the targets' values, channels first, keyed as in `targets` (name to value).
 
     Of a target in `channels` only those are returned, in that order. "bfloat16" computes in half the bits, where the
-    processor has instructions for it.
+    processor is faster at that.
     """
     values = tuple(dict.fromkeys(targets.values()))
     narrow = {value: channels[name] for name, value in targets.items() if name in channels}
@@ -63,9 +64,8 @@ def forward_to(
 
 
 def type_of(precision: Precision) -> torch.dtype:
-    """Return the type that a precision is computed in here: float32 where the processor has no bfloat16."""
-    has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    fast = torch.bfloat16 if has_bfloat16 else torch.float32
+    """Return the type that a precision is computed in here: float32 where bfloat16 is not faster."""
+    fast = torch.bfloat16 if bfloat16_is_fast() else torch.float32
     return by_name({"float32": torch.float32, "bfloat16": fast}, precision, "precision")
 
 

@@ -21,13 +21,13 @@ from convscope.network.operations.checks import margins
 from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
 from convscope.network.operations.fused import (
     Activation,
-    PackedConvolution,
+    FastConvolution,
     fused_convolution,
     fused_dense,
     prepare_convolution,
     prepare_fastest,
 )
-from convscope.network.operations.winograd import WinogradConvolution
+from convscope.network.operations.processor import products_are_fast
 from convscope.network.parameters import Parameters, Shape
 
 
@@ -57,9 +57,9 @@ class Chain:
             return None
         weight, bias = filters
         if self.first.kind == "dense":
-            if input_shape[0] > 1:
+            if input_shape[0] > 1 or products_are_fast():
                 return FusedDense(weight, bias, self.has_relu)
-            # One row is bound by reading the weights; a packed 1x1 convolution reads them twice as fast as MKL here.
+            # One row is bound by reading the weights: a packed 1x1 convolution reads them twice as fast as MKL on AMD.
             packed = prepare_convolution(weight[:, :, None, None], bias, (1, weight.shape[1], 1, 1))
             return None if packed is None else FusedConvolution(packed, self.has_relu, flat=True)
         if (window := self.window(parameters.shapes, input_shape)) is None:
@@ -126,9 +126,7 @@ class Chain:
 class FusedConvolution(nn.Module):
     """A packed convolution with its ReLU; `flat`: of a row of numbers. It cannot be copied or saved."""
 
-    def __init__(
-        self, packed: PackedConvolution | WinogradConvolution, relu: bool, flat: bool = False
-    ) -> None:
+    def __init__(self, packed: FastConvolution, relu: bool, flat: bool = False) -> None:
         super().__init__()
         self.packed, self.flat = packed, flat
         self.activation: Activation = "relu" if relu else "none"
@@ -144,9 +142,7 @@ class FusedConvolution(nn.Module):
 class TwoWayConvolution(FusedConvolution):
     """A packed convolution with its ReLU, and `input_gradient`, which computes the gradient of its input."""
 
-    def __init__(
-        self, packed: PackedConvolution | WinogradConvolution, input_gradient: DataGradient, relu: bool
-    ) -> None:
+    def __init__(self, packed: FastConvolution, input_gradient: DataGradient, relu: bool) -> None:
         super().__init__(packed, relu)
         self.input_gradient = input_gradient
 

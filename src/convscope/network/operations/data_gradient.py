@@ -19,13 +19,13 @@ from torch import Tensor
 
 from convscope.network.operations.checks import Sizes, per_axis
 from convscope.network.operations.fused import (
+    FastConvolution,
     PackedConvolution,
     fused_convolution,
     is_for_onednn,
     prepare_convolution,
     prepare_fastest,
 )
-from convscope.network.operations.winograd import WinogradConvolution
 
 FEW_CHANNELS = (
     6  # of an input whose gradient is computed by phases: a picture, or its numbers above and below 0
@@ -80,7 +80,7 @@ def _turned(weight: Tensor, groups: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Turned:
-    packed: PackedConvolution | WinogradConvolution
+    packed: FastConvolution
 
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
         return fused_convolution(gradient, self.packed, addend)

@@ -11,13 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.network.operations.checks import Sizes, per_axis
+from convscope.network.operations.product import (
+    ProductConvolution,
+    prepare_product,
+    product_convolution,
+    product_pays,
+)
 from convscope.network.operations.winograd import (
     WinogradConvolution,
     prepare_winograd,
@@ -38,6 +44,9 @@ class PackedConvolution:
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
+
+
+FastConvolution: TypeAlias = PackedConvolution | WinogradConvolution | ProductConvolution
 
 
 def prepare_convolution(
@@ -76,19 +85,21 @@ def prepare_fastest(
     *,
     padding: Sizes = 0,
     **window: Any,
-) -> PackedConvolution | WinogradConvolution | None:
-    """Return what `prepare_convolution` does, or what is faster and a little less exact (see `winograd`)."""
+) -> FastConvolution | None:
+    """Return what `prepare_convolution` does, or what is faster: `product`, or `winograd`, a little less exact."""
     if len(input_shape) == weight.dim() == 4 and weight.dtype == torch.float32 and is_for_onednn(weight):
         margin = per_axis(padding, 2, "padding")
         size = [length + 2 * p - 2 for length, p in zip(input_shape[2:], margin, strict=True)]
         if max(margin) <= 2 and winograd_pays(weight.shape, size, **window):
             return prepare_winograd(weight, bias, margin)
+        if product_pays(weight.shape, padding=padding, **window):
+            return prepare_product(weight, bias)
     return prepare_convolution(weight, bias, input_shape, padding=padding, **window)
 
 
 def fused_convolution(
     input: Tensor,
-    packed: PackedConvolution | WinogradConvolution,
+    packed: FastConvolution,
     addend: Tensor | None = None,
     *,
     activation: Activation = "none",
@@ -100,6 +111,8 @@ def fused_convolution(
     """
     if isinstance(packed, WinogradConvolution):
         return winograd_convolution(input, packed, addend, activation)
+    if isinstance(packed, ProductConvolution):
+        return product_convolution(input, packed, addend, activation)
     window = packed.padding, packed.stride, packed.dilation, packed.groups
     input = input.contiguous(memory_format=torch.channels_last)
     run = torch.ops.mkldnn._convolution_pointwise
