@@ -16,6 +16,7 @@ ORDER = [
     "errors",
     "unfinished",
     "files",
+    "zips",
     "progress",
     "cache",
     "address",

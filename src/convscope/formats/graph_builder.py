@@ -55,7 +55,7 @@ class GraphBuilder:
     cut: dict[str, CutLayer] = field(default_factory=dict)
     """The values of layers that cannot be computed, and why."""
     before_cut: set[str] = field(default_factory=set)
-    """What layers that are cut read, in formats whose outputs are what is never read."""
+    """What layers that are cut read: of the outputs, those that the source has not."""
     misfit: InputError | None = None
     """What was wrong with the first layer whose sizes do not fit."""
     notes: list[str] = field(default_factory=list)

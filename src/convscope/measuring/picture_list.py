@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,13 +26,13 @@ from convscope.errors import PictureError
 from convscope.files import matched, reason, sha256_of, user_path
 from convscope.pictures.decoding import photograph_endings, picture_endings
 from convscope.pictures.photograph import open_photograph, path_of
+from convscope.zips import require_apart
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
 LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
 _UNPACKED, _EXPANSION = 100_000_000, 4
 """What it may unpack to: so many bytes, and so many times what it takes there."""
-_LOCAL_HEADER = 30  # bytes before a zip's member, at least
 MOST_ROWS = (400_000, 3_000_000)
 """How many pictures any list may have, and a long one: each takes a kilobyte of memory, whatever its row takes."""
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
@@ -243,21 +243,8 @@ def _in_zip(path: Path) -> list[ListedPicture]:
 def _zip(path: Path, changed: int) -> zipfile.ZipFile:
     """Return an archive, open: its list of members is read once, and threads may read them together."""
     archive = zipfile.ZipFile(path)
-    _require_apart(archive)
+    require_apart(archive)
     return archive
-
-
-def _require_apart(archive: zipfile.ZipFile) -> None:
-    """Raise BadZipFile where members lie in one another: a small file would hold as much as it likes of them.
-
-    Newer versions of Python's zipfile say so of each such member alone, when it is read.
-    """
-    in_order = sorted(archive.infolist(), key=lambda one: one.header_offset)
-    for before, after in pairwise(in_order):
-        if before.header_offset + _LOCAL_HEADER + before.compress_size > after.header_offset:
-            raise zipfile.BadZipFile(
-                f"{before.filename} and {after.filename} overlap in it, which those of no ordinary archive do"
-            )
 
 
 def _from_zip(path: Path, changed: int, member: zipfile.ZipInfo) -> bytes:

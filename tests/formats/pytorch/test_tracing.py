@@ -247,6 +247,7 @@ def test_a_detector_opens_up_to_where_it_picks_boxes() -> None:
     ):
         network = open_network(module, input_shape=SHAPE)
     assert network.graph.outputs == ("scores", "boxes") and set(network.graph.cut) == {"forward", "second"}
+    assert all(output.cut for output in network.outputs)
     x = torch.randn(2, *SHAPE[1:])
     features = module.body(x)
     answers = network.activations(x, "body.3", "scores", "boxes")

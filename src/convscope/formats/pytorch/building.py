@@ -73,6 +73,8 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
         builder.operations = only_of_this_size(
             builder.operations, traced.inputs, batch=of_batch, size=of_size, noted=noted
         )
+    if traced.cut:
+        builder.before_cut.update(outputs.values())
     graph = builder.graph(name, outputs=list(outputs.values()))
     output_names = {key: value for key, value in outputs.items() if not key.isdecimal() and key}
     return _without_unread(replace(graph, output_names=output_names))

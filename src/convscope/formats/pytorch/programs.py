@@ -23,6 +23,7 @@ from torch import Tensor
 from convscope.errors import NetworkFileError
 from convscope.files import parsed_json
 from convscope.formats.pytorch.counted_pickle import CountedUnpickler
+from convscope.zips import require_apart
 
 _LARGEST_SOURCE = 16_000_000  # bytes: all of a program's code
 _WORD = re.compile(r"\w+|\n")
@@ -94,11 +95,9 @@ class Archive:
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, path: Path) -> Archive:
-        """Return the members below the one folder that all lie in; ValueError where they overlap, to hold more so."""
+        """Return the members below the one folder that all lie in; BadZipFile where they overlap, to hold more so."""
+        require_apart(archive)
         names = archive.namelist()
-        stored = [info.file_size for info in archive.infolist() if info.compress_type == zipfile.ZIP_STORED]
-        if sum(stored) > path.stat().st_size:
-            raise ValueError(f"its members claim {sum(stored):,} bytes, more than the file has")
         return cls(archive, names[0].partition("/")[0] if names else "", path)
 
     def names(self, beginning: str) -> list[str]:
