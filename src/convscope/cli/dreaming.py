@@ -96,7 +96,7 @@ def dream_options(function: _Command) -> _Command:
 @dream_options
 @picture_options
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
+@output_option()
 def dream(
     network: str,
     pictures: Sequence[str],

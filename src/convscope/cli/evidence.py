@@ -118,9 +118,7 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
         theme_option,
         bare_option,
         json_option,
-        output_option(
-            "A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default."
-        ),
+        output_option(),
     ]
 
 

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other pictures first.")
 @json_option
-@output_option("The file, as .convscope or .caffemodel; tuned.convscope by default.")
+@output_option("The file, as .convscope or .caffemodel", "tuned.convscope")
 def fine_tune(
     network: str,
     folder: str,

@@ -29,7 +29,7 @@ from convscope.cli.result_paths import (
 @theme_option
 @bare_option
 @json_option
-@output_option("Also draw a chart there (.png, .jpg, .webp, .svg, .pdf), or into that folder.")
+@output_option("Also draw a chart there (.png, .jpg, .webp, .svg, .pdf), or into that folder", None)
 def importance(
     network: str,
     layer: str,

@@ -109,7 +109,7 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
 @json_option
 @theme_option
 @bare_option
-@output_option("Also draw a chart there (.png, .jpg, .webp, .svg, .pdf), or into that folder.")
+@output_option("Also draw a chart there (.png, .jpg, .webp, .svg, .pdf), or into that folder", None)
 def classify(
     network: str,
     pictures: Sequence[str],
@@ -196,7 +196,7 @@ def _print_classes(name: str, best: Sequence[Prediction]) -> None:
 @tile_size_option
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
+@output_option()
 def filters(
     network: str,
     addresses: Sequence[str],
@@ -256,7 +256,7 @@ def filters(
 @tile_size_option
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
+@output_option()
 def activations(
     network: str,
     picture: str,
@@ -304,9 +304,7 @@ def activations(
 @theme_option
 @bare_option
 @json_option
-@output_option(
-    "A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several; a name of its own here by default."
-)
+@output_option("A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several")
 def values(
     network: str,
     picture: str,

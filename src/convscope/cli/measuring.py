@@ -59,7 +59,7 @@ pictures_option = click.option(
 @click.option("--overlay", is_flag=True, help="Lay the unit's map over the whole pictures.")
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
+@output_option()
 def examples(
     network: str,
     addresses: Sequence[str],
@@ -111,7 +111,7 @@ def examples(
 @pictures_option
 @click.option("--layers", metavar="A,B", help="Only these layers; all by default.")
 @json_option
-@output_option("The page (.html), or a folder for it; a name of its own here by default.")
+@output_option("The page (.html), or a folder for it")
 def survey(
     network: str,
     opening: Opening,

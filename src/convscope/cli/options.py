@@ -329,9 +329,13 @@ def preset_lines(guide: Mapping[str, PresetGuide]) -> str:
     return "\b\nPresets:\n" + "\n".join(lines)
 
 
-def output_option(help: str) -> Callable[[_Command], _Command]:
-    """Give a command ``-o``."""
-    return click.option("-o", "--output", metavar="PATH", help=help)
+def output_option(
+    what: str = "A picture (.png, .jpg, .webp), or a folder for several",
+    by_default: str | None = "a name of its own here",
+) -> Callable[[_Command], _Command]:
+    """Give a command ``-o``: what is written there, and where without it; None where nothing is then."""
+    words = what if by_default is None else f"{what}; {by_default} by default"
+    return click.option("-o", "--output", metavar="PATH", help=f"{words}.")
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")

@@ -67,7 +67,7 @@ def _sections(text: str) -> tuple[str, ...]:
 )
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
 @json_option
-@output_option("The HTML file; report.html by default.")
+@output_option("The HTML file", "report.html")
 def report(
     network: str,
     picture: str,
@@ -108,7 +108,7 @@ def report(
 
 @click.command()
 @json_option
-@output_option("The HTML file; out/report.html by default.")
+@output_option("The HTML file", "out/report.html")
 def demo(as_json: bool, output: str | None) -> None:
     """Make the first report: the built-in network looks at a cup of coffee."""
     from convscope.report import ReportOptions

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--picture", metavar="FILE", help="Where the input picture is now, if it moved.")
 @click.option("--trust", is_flag=True, help="Read files outside the picture's folder and this one.")
 @json_option
-@output_option("Where to write, or a folder for several; PICTURE's name with .again in it by default.")
+@output_option("Where to write, or a folder for several", "PICTURE's name with .again in it")
 def rerun(
     made: Sequence[str],
     network: str | None,

@@ -97,7 +97,7 @@ _EVERYWHERE = "everywhere"
 @job_options
 @picture_options
 @json_option
-@output_option("A picture (.png, .webp, .jpg), or a folder for several; a name of its own here by default.")
+@output_option()
 def style(
     network: str,
     contents: Sequence[str],

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @network_options
 @theme_option
 @json_option
-@output_option(
-    "A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several; a name of its own here by default."
-)
+@output_option("A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several")
 def tuning_curves(
     network: str, addresses: Sequence[str], opening: Opening, as_json: bool, output: str | None, **look: Any
 ) -> None:

@@ -92,7 +92,7 @@ def render_options(function: _Command) -> _Command:
 @batch_option
 @photographs_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several; a name of its own here by default.")
+@output_option()
 def see(
     network: str,
     addresses: Sequence[str],
@@ -173,7 +173,7 @@ def see(
 )
 @theme_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for it; a name of its own here by default.")
+@output_option("A picture (.png, .jpg, .webp), or a folder for it")
 def sheet(
     network: str,
     layer: str,
