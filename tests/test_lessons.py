@@ -47,6 +47,12 @@ def test_a_notebook_that_is_there_stays(tmp_path: Path) -> None:
     assert Path(first["path"]).is_file()
 
 
+def test_what_to_type_next_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["lessons", "my course"])
+    assert "jupyter lab 'my course'   (pip" in result.stderr
+
+
 def test_an_installation_without_the_texts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lessons").mkdir()
     monkeypatch.setattr("convscope.lessons.__file__", str(tmp_path / "lessons.py"))

@@ -52,6 +52,14 @@ def test_a_rerun_computes_on_the_threads_of_the_recipe_and_gives_them_back() -> 
         torch.set_num_threads(before)
 
 
+def test_a_picture_that_a_recipe_does_not_take_is_refused(photograph: Path) -> None:
+    """It was "an unexpected keyword argument 'picture'"."""
+    recipe = filters(planted_network(), "conv1").recipe
+    assert recipe is not None
+    with pytest.raises(RecipeError, match=r"filters takes no picture, .*: leave --picture \(picture=\) out"):
+        rerun(recipe, network=planted_network(), picture=photograph)
+
+
 @pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
 def test_the_same_recipe_gives_the_same_bytes(photograph: Path, tmp_path: Path, ending: str) -> None:
     first = mirror(network(), photograph, "conv2:1", seed=3).save(tmp_path / f"first.{ending}")

@@ -172,5 +172,18 @@ def test_the_checksums_are_those_of_the_files(shared_data: Path) -> None:
 
 def test_a_name_without_its_slash_is_the_folder() -> None:
     assert samples.sample_named("lenet").name == "lenet/"
+    assert samples.sample_named("coffee").name == "coffee.png"  # as it is called wherever a PICTURE is
     with pytest.raises(PictureError, match="there is no sample 'lenett'"):
         samples.sample_named("lenett")
+
+
+@pytest.mark.parametrize("name", ["coffee.png", "coffee", "lenet/", "textures"])
+def test_a_sample_in_the_folders_place_makes_no_folder_of_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(name, "chelsea.png")
+    assert result.exit_code == 2 and not list(tmp_path.iterdir())
+    assert f"the FOLDER comes first: convscope samples . {name} chelsea.png" in result.stderr
+    assert run(f"./{name}", "chelsea.png").exit_code == 0
+    assert run(name, "chelsea.png").exit_code == 0  # somebody has such a folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
@@ -95,6 +95,7 @@ def rerun(
             f"a recipe cannot call {recipe.function!r}.{hint} Possible: {', '.join(sorted(functions))}"
         )
     signature = inspect.signature(function)
+    _refuse_unused(recipe, {"network": network, "picture": picture}, signature.parameters.keys())
     arguments = _allowed(recipe.function, recipe.arguments, signature.parameters.keys() - INPUTS)
     _warn_of_changes(recipe)
     _check_pictures(recipe.pictures)
@@ -111,6 +112,15 @@ def rerun(
         signature.bind(**arguments)
         with _on_threads(recipe.threads):
             return function(**arguments)
+
+
+def _refuse_unused(recipe: Recipe, given: Mapping[str, object], taken: Container[str]) -> None:
+    """Raise RecipeError for a network or picture that is given in the place of none."""
+    for name, value in given.items():
+        if value is not None and name not in taken:
+            raise RecipeError(
+                f"{recipe.function} takes no {name}, and none is in the recipe: leave --{name} ({name}=) out"
+            )
 
 
 @contextmanager

@@ -142,16 +142,23 @@ SMALL = tuple(name for name, sample in SAMPLES.items() if sample.megabytes < 10)
 
 
 def sample_named(name: str) -> Sample:
-    """Return a sample by its name, with or without the ``/`` of a folder; PictureError offers the closest.
+    """Return a sample by its name, with or without its ending or ``/``; PictureError offers the closest.
 
-    >>> sample_named("lenet").name
-    'lenet/'
+    >>> sample_named("coffee").name
+    'coffee.png'
     """
-    sample = SAMPLES.get(name) or SAMPLES.get(f"{name.rstrip('/')}/")
+    sample = find_sample(name)
     if sample is None:
         hint = did_you_mean(name, SAMPLES)
         raise PictureError(f"there is no sample {name!r}.{hint} Possible: {', '.join(SAMPLES)}")
     return sample
+
+
+def find_sample(name: str) -> Sample | None:
+    """Return the sample of that name as `sample_named` reads it, None where there is none."""
+    wanted = name.rstrip("/")
+    names = ((one, one.name.rstrip("/"), Path(one.name).stem) for one in SAMPLES.values())
+    return next((one for one, *possible in names if wanted in possible), None)
 
 
 def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[SampleState]:

@@ -176,6 +176,38 @@ def test_a_rerun_never_replaces_the_picture_it_repeats(here: Path) -> None:
     assert everything(here).items() >= before.items()
 
 
+def test_a_forced_rerun_replaces_the_last_one(here: Path) -> None:
+    """It is a copy of the picture to the byte: that was called an input, and never replaced."""
+    assert run(WRITING["filters"][0], "-o", "made.png").exit_code == 0
+    assert "made.again.png" in run(["rerun", "made.png"]).stdout
+    assert "made.again.png is there already; --force would replace it" in run(["rerun", "made.png"]).stderr
+    assert run(["rerun", "made.png", "--force"]).stdout.splitlines() == ["made.again.png"]
+
+
+def test_a_rerun_of_a_folder_takes_what_convscope_made(here: Path) -> None:
+    assert run(WRITING["filters"][0], "-o", "photos/made.png").exit_code == 0
+    result = run(["rerun", "FOLDER", "-o", "again/"])
+    assert result.exit_code == 0 and result.stdout.splitlines() == ["again/made.again.png"]
+    assert "left out: photos/edge/one.png carries no recipe" in result.stderr
+    result = run(["rerun", "photos/edge"])
+    assert result.exit_code == 1 and "photos/edge holds no picture that convscope made" in result.stderr
+
+
+def test_a_rerun_refuses_a_format_before_the_work_and_knows_another(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(WRITING["filters"][0], "-o", "made.png").exit_code == 0
+    assert run(WRITING["see"][0], "-o", "seen.png").exit_code == 0
+    assert (
+        "the same pixels as made.png, in another format" in run(["rerun", "made.png", "-o", "a.webp"]).stderr
+    )
+    monkeypatch.setattr("convscope.rerunning.rerun", None)  # no work is begun
+    for name, output, possible in (("made", "a.html", ".pdf"), ("seen", "a.svg", ".webp")):
+        result = run(["rerun", f"{name}.png", "-o", output])
+        assert result.exit_code == 2
+        assert f"-o {output}: a picture" in result.stderr and result.stderr.endswith(f"{possible}\n")
+
+
 @pytest.mark.parametrize("name", ["classify", "filters", "activations", "values", "gradients", "see"])
 def test_one_file_for_several_pictures_is_refused(name: str, here: Path) -> None:
     words = WRITING[name][0]

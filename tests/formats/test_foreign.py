@@ -155,7 +155,7 @@ def test_packages_of_machine_code_are_called_so(folder: str, tmp_path: Path) -> 
             "inside it lie version_0/checkpoints/last.ckpt:",
         ),
         (["notes.txt"], r"holds no network \(.*\), but notes.txt$"),
-        ([], r"holds no network \(.*\), but no files$"),
+        ([], r"holds no files; give a network's file"),
         ([".hidden.onnx", "labels.json", *"12345"], r"but 1, 2, 3, 4 and 2 more$"),
         (
             [".run.json", "frame-00001.png"],

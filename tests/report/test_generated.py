@@ -132,6 +132,10 @@ def test_a_style_that_is_none_is_refused_before_anything_is_made() -> None:
 
     with pytest.raises(PictureError, match=r"none\.png"):
         make_report(planted_network(), PICTURE, ReportOptions(style="none.png"), progress=progress)
+    with pytest.raises(PictureError, match=r"As a unit: .*no layer 'conv9'.*Did you mean 'conv"):
+        make_report(planted_network(), PICTURE, ReportOptions(style="conv9:1"), progress=progress)
+    with pytest.raises(PictureError, match="conv1 is a layer; one of its units is a style: conv1:0"):
+        make_report(planted_network(), PICTURE, ReportOptions(style="conv1"), progress=progress)
     with pytest.raises(UnknownLayer, match="there is no 99"):
         make_report(planted_network(), PICTURE, ReportOptions(style="conv1:99"), progress=progress)
     assert told == []

@@ -82,13 +82,17 @@ _RANGES = (  # as click writes them, and in words
 
 
 def name_values(command: click.Command) -> None:
-    """Call what an option takes N where it is a whole number and X where it is any; click says INTEGER RANGE."""
+    """Call what an option takes N for a whole number and X for any; click says INTEGER RANGE, in errors too."""
     for parameter in command.params:
         if isinstance(parameter, click.Option) and not parameter.is_flag and parameter.metavar is None:
             if isinstance(parameter.type, click.types.IntParamType):
                 parameter.metavar = "N"
             elif isinstance(parameter.type, click.types.FloatParamType):
                 parameter.metavar = "X"
+        if isinstance(parameter.type, click.IntRange | click.FloatRange):
+            parameter.type.name = parameter.type.name.removesuffix(
+                " range"
+            )  # "'x' is not a valid integer range"
 
 
 def write_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:

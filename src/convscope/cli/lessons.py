@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ def lessons(output: str, as_json: bool) -> None:
     Each takes a classic document's steps in their order: filters and answers with Caffe, twice, and in Chinese;
     what filters dream of, with Keras; gradients, dreams and styles, with TensorFlow.
     """
-    from convscope.files import write_text
+    from convscope.files import user_path, write_text
     from convscope.lessons import lessons as texts
     from convscope.lessons import notebook, title
 
@@ -41,4 +42,4 @@ def lessons(output: str, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     if not settings().interrupted:
-        hint(f"Start with:  jupyter lab {Path(output)}   (pip install jupyterlab)")
+        hint(f"Start with:  jupyter lab {shlex.quote(str(user_path(output)))}   (pip install jupyterlab)")

@@ -12,7 +12,15 @@ import click
 from convscope.cli.looking import each_in_turn
 from convscope.cli.options import json_option, output_option
 from convscope.cli.pictures import files_of, pictures_named
-from convscope.cli.result_paths import folder_of, note, place, print_json, save_picture
+from convscope.cli.result_paths import (
+    note,
+    picture_place,
+    place,
+    print_json,
+    require_pixels,
+    save_picture,
+)
+from convscope.errors import RecipeError
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -41,13 +49,13 @@ def rerun(
     from convscope.pictures.recipe import read_recipe
     from convscope.rerunning import rerun as rerun_recipe
 
-    pictures = [
-        one for name in made for one in (pictures_named([name]) if files_of(name) is not None else [name])
-    ]
-    folder, rows = folder_of(output, len(pictures)), list[dict[str, Any]]()
+    pictures = [one for name in made for one in _made_by_convscope(name)]
+    folder, rows = picture_place(output, len(pictures)), list[dict[str, Any]]()
 
     def make_again(name: str) -> None:
         recipe = read_recipe(name)
+        if "steps" in recipe.arguments:
+            require_pixels(output)
         note(" ".join(str(recipe).split()))
         again = rerun_recipe(name, network=network, picture=picture, trust=trust)
         source = Path(name)
@@ -55,12 +63,33 @@ def rerun(
         path = place(folder, f"{source.stem}.again{source.suffix}")
         again.save(path) if as_json else save_picture(again, path)
         difference = {"same_bytes": True} if path.read_bytes() == before else _difference(source, again)
-        note(_in_words(name, difference))
+        note(_in_words(name, difference, path))
         rows.append({"picture": name, "path": str(path), **difference, "recipe": asdict(recipe)})
 
     each_in_turn(pictures, make_again)
     if as_json:
         print_json(rows if len(pictures) > 1 else rows[0])
+
+
+def _made_by_convscope(name: str) -> list[str]:
+    """Return the picture of that name, or those in that folder, or behind that pattern, that carry a recipe."""
+    if files_of(name) is None:
+        return [name]
+    made = [one for one in pictures_named([name]) if _carries_a_recipe(one)]
+    if not made:
+        raise RecipeError(f"{name} holds no picture that convscope made")
+    return made
+
+
+def _carries_a_recipe(name: str) -> bool:
+    from convscope.pictures.recipe import read_recipe
+
+    try:
+        read_recipe(name)
+    except RecipeError as error:
+        note(f"left out: {error}")
+        return False
+    return True
 
 
 def _difference(source: Path, again: Picture) -> dict[str, Any]:
@@ -82,7 +111,7 @@ def _difference(source: Path, again: Picture) -> dict[str, Any]:
     return difference | numbers | {"of": int(np.iinfo(ours.dtype).max)}
 
 
-def _in_words(name: str, difference: dict[str, Any]) -> str:
+def _in_words(name: str, difference: dict[str, Any], path: Path) -> str:
     if difference["same_bytes"]:
         return f"the same bytes as {name}"
     if "sizes" in difference:
@@ -90,7 +119,9 @@ def _in_words(name: str, difference: dict[str, Any]) -> str:
         return f"the sizes differ from {name}: it is {width} x {height} and this {now_width} x {now_height}"
     if not difference.get("differ"):
         same = "pixels" if "differ" in difference else "drawing, perhaps,"
-        return f"the same {same} as {name}, under a recipe that differs in paths or versions"
+        other = path.suffix.lower() != Path(name).suffix.lower()
+        why = "in another format" if other else "under a recipe that differs in paths or versions"
+        return f"the same {same} as {name}, {why}"
     return (
         f"{difference['differ']:,} of {difference['values']:,} values differ from {name}, "
         f"by up to {difference['by_up_to']} of {difference['of']}"

@@ -116,6 +116,12 @@ def page_place(output: str | None, number: int = 1) -> str | None:
     return folder_of(output, number, _PAGES[0])
 
 
+def picture_place(output: str | None, number: int = 1) -> str | None:
+    """Return `folder_of` so many pictures; refuse, before the work, a file that holds neither pixels nor lines."""
+    _require_ending(output, (*_PIXELS, ".svg", ".pdf"), "a picture")
+    return folder_of(output, number)
+
+
 def _require_ending(output: str | None, possible: tuple[str, ...], what: str) -> None:
     if output:
         _require_possible(output)

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from convscope.cli.options import json_option
 from convscope.cli.result_paths import end_interrupted, explain, print_json, printable, progress_bar
+from convscope.files import user_path
 
 if TYPE_CHECKING:
     from convscope.samples import Sample
@@ -48,8 +49,14 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
     All but the large one without a NAME. They come from their publishers and are checked; a file that is there stays.
     """
     from convscope.errors import ConvscopeError
-    from convscope.samples import SMALL, fetch_samples, sample_named
+    from convscope.samples import SMALL, fetch_samples, find_sample, sample_named
 
+    if find_sample(folder) and not user_path(folder).is_dir():
+        words = " ".join((folder, *names))
+        raise click.UsageError(
+            f"{folder} is a sample, and the FOLDER comes first: convscope samples . {words} "
+            f"(./{folder} is a folder of that name)"
+        )
     sample_names = [sample_named(name).name for name in names] or SMALL
     listed = []
     with progress_bar(total=len(sample_names), unit="sample") as bar:

@@ -54,8 +54,8 @@ def settings() -> Settings:
 def read_by_this_command(path: Path) -> bool:
     """Tell whether a file is an input: named among the arguments, lying in a folder of pictures, or read on the way.
 
-    An input by another name (a link of either kind) is one, and so is a copy of it: a picture is never saved over what
-    it was made from, which is told by its bytes.
+    An input by another name (a link of either kind) is one, and so is a copy of a person's own: a picture is never
+    saved over what it was made from, which is told by its bytes. A copy that convscope made, as a rerun does, is none.
     """
     real = Path(os.path.realpath(path))  # of a link to itself, too
     return any(_lies_in(one, real) if one.is_dir() else _is_same(one, real) for one in _inputs())
@@ -73,7 +73,7 @@ def _is_same(one: Path, other: Path) -> bool:
     if one == other:
         return True
     try:
-        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+        return one.samefile(other) or (filecmp.cmp(one, other, shallow=False) and not _is_ours(other))
     except OSError:  # not there yet, or nobody may read it
         return False
 

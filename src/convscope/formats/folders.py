@@ -58,12 +58,16 @@ def no_network_in(folder: Path, files: Sequence[Path]) -> NetworkFileError:
         return NetworkFileError(
             f"{folder} holds no network itself; in the folders inside it lie {named}{more}: open one of them"
         )
+    if not files:
+        return NetworkFileError(
+            f"{folder} holds no files; give a network's file, or the folder that holds it"
+        )
     for path in files[:100]:
         if (error := foreign_network(path)) is not None:
             return error
         if (known := in_another_format(path.name)) is not None:
             return NetworkFileError(f"{path} is {known}")
-    held = ", ".join(path.name for path in files[:_NAMED]) or "no files"
+    held = ", ".join(path.name for path in files[:_NAMED])
     more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
     return NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)}), but {held}{more}")
 

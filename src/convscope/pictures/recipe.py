@@ -169,7 +169,9 @@ def _recipe_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise RecipeError(f"there is no file {path}") from error
     except Exception as error:  # a decoder's many ways to fail mean one thing here
-        raise RecipeError(f"{path} is not a PNG, JPEG or WebP picture that convscope made") from error
+        raise RecipeError(
+            f"{path} is no whole PNG, JPEG, WebP or SVG picture, and so none that convscope made"
+        ) from error
     return str(text or _none(path))
 
 

@@ -9,7 +9,7 @@ from convscope.dreaming.deep_dream import dream_of
 from convscope.errors import ConvscopeError, InputError
 from convscope.looking.stages import stages
 from convscope.optimization.own_pictures import SIZE as OWN
-from convscope.optimization.own_pictures import is_unit, picture_or_unit
+from convscope.optimization.own_pictures import is_unit, open_picture, picture_or_unit
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report.context import Counter, ReportContext, sees
@@ -69,7 +69,7 @@ def check_style(context: ReportContext) -> None:
     if is_unit(context.network, style):
         context.network.resolve(style)
     elif style is not None:
-        open_photograph(style)
+        open_picture(context.network, style)
 
 
 def paintings(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:

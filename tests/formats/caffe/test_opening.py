@@ -72,7 +72,7 @@ def test_what_is_no_network(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(NetworkFileError, match=says):
         convscope.open_network(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NetworkFileError, match="holds no network"):
+    with pytest.raises(NetworkFileError, match="holds no files"):
         convscope.open_network(tmp_path / "empty")
 
 
@@ -175,6 +175,7 @@ def test_rules_choose_among_the_layers(tmp_path: Path) -> None:
     [
         ({"device": "foo"}, "no device 'foo'"),
         ({"device": "cuda:99"}, "no device 'cuda:99'"),
+        ({"device": "mps"}, r"no device 'mps' to run on \(.{1,120}\); 'cpu' is"),  # torch says a page
         ({"input_shape": 5}, "not 5"),
         ({"input_shape": (1, 1.5, 28, 28)}, r"not \(1, 1.5"),
         ({"input_shape": (1, 1, -28, 28)}, "whole numbers from 1 on"),

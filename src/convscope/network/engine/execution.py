@@ -132,7 +132,7 @@ def find_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
         raise InputError(
             f"there is no device {str(device)!r} to run on ({reason}); 'cpu' is always there"
         ) from error
