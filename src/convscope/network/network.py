@@ -64,7 +64,7 @@ class Network:
 
     >>> network = convscope.open_network("builtin")
     >>> network.predict("coffee", top=2)
-    [('espresso', 0.968...), ('wooden spoon', 0.003...)]
+    [('espresso', 0.976...), ('wooden spoon', 0.002...)]
     >>> network.activations(network.preprocess("coffee"), "mixed4a")["mixed4a"].shape
     torch.Size([1, 352, 10, 10])
     """
@@ -427,7 +427,7 @@ class Network:
         `input_spec`, and over positions where the network answers with a map.
 
         >>> network.predict("coffee", top=1)
-        [('espresso', 0.968...)]
+        [('espresso', 0.976...)]
 
         PictureError for what is no picture, InputError for a network that tells no classes apart.
         """
@@ -438,7 +438,7 @@ class Network:
         """Return the `top` most probable classes as (number, probability), equal ones in the classes' order.
 
         >>> network.best_classes("coffee", top=1)
-        [(8, 0.968...)]
+        [(8, 0.976...)]
         """
         if top < 1:
             raise InputError(f"top is how many classes to name, at least 1; not {top}")
@@ -607,7 +607,7 @@ class Network:
         """Return the same network with some parameters replaced; `parameters` has their names and shapes.
 
         >>> network.with_parameters({"conv1.bias": torch.zeros(48)}).predict("coffee", top=1)
-        [('espresso', 0.96...)]
+        [('espresso', 0.95...)]
 
         InputError for a name or a shape that the network does not have.
         """
@@ -640,7 +640,7 @@ class Network:
         channels first. Recipes hold numbers and what is in files.
 
         >>> network.with_units({"mixed4a:42": 0.0, "mixed4a:7": "*2"}).predict("coffee", top=1)
-        [('espresso', 0.96...)]
+        [('espresso', 0.97...)]
 
         UnknownLayer for a unit that is not there, InputError for what it cannot be.
         """

@@ -125,7 +125,7 @@ def feature_visualization(
 
     >>> picture, = convscope.feature_visualization(network, "mixed4a:42")
     >>> picture.caption
-    "What mixed4a:42 wants to see: activation 4.2..., 1.8 × the strongest of 500 photographs. 128 steps, ..."
+    "What mixed4a:42 wants to see: activation 4.0..., 1.7 × the strongest of 500 photographs. 128 steps, ..."
     """
     alone = isinstance(targets, (str, Address, Objective))
     listed = [targets] if alone else list(targets)  # type: ignore[arg-type]
