@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from convscope.network.operations.convolution import convolution
-from convscope.network.operations.data_gradient import prepare_data_gradient
+from convscope.network.operations.data_gradient import _in_place, prepare_data_gradient
 
 GENERATOR = torch.Generator().manual_seed(0)
 CASES = [
@@ -75,3 +75,9 @@ def test_packed_for_one_size_it_runs_on_any_other() -> None:
 
 def test_other_precisions_have_to_do_without() -> None:
     assert prepare_data_gradient(normal(8, 3, 3, 3).double(), (1, 8, 4, 4)) is None
+
+
+def test_pixels_are_put_into_place_as_torch_does() -> None:
+    blocked = normal(2, 12, 3, 5).contiguous(memory_format=torch.channels_last)
+    assert torch.equal(_in_place(blocked, 2), torch.nn.functional.pixel_shuffle(blocked, 2))
+    assert _in_place(blocked, 2).is_contiguous()

@@ -30,9 +30,11 @@ def test_it_is_the_convolution(shape: tuple[int, ...], last: bool) -> None:
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(product_convolution(x, prepared, activation="relu"), found.relu())
-    kept = addend.clone()
-    assert torch.equal(product_convolution(x, prepared, addend, activation="relu"), (found + addend).relu())
+    kept, own = addend.clone(), addend.contiguous(memory_format=torch.channels_last).clone()
+    view = addend.view_as(addend)
+    assert torch.equal(product_convolution(x, prepared, view, activation="relu"), (found + addend).relu())
     assert torch.equal(addend, kept) and torch.equal(x, before)
+    torch.testing.assert_close(product_convolution(x, prepared, own), found + addend, rtol=1e-5, atol=1e-5)
     without = product_convolution(x, prepare_product(weight, None))
     torch.testing.assert_close(without.double(), F.conv2d(x.double(), weight.double()), rtol=1e-5, atol=1e-5)
 

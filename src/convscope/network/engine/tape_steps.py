@@ -89,12 +89,12 @@ class _Normalization:
         return damping_of(**self.keywords)
 
     def forward(self, input: Tensor) -> tuple[Tensor, Any]:
-        output, base = self.damping.with_base(input)
-        return output, (input, base)
+        output, root = self.damping.with_root(input)
+        return output, (input, root)
 
     def backward(self, note: Any, gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
-        input, base = note
-        return (_plus(self.damping.gradient(input, base, gradient), accumulated),)
+        input, root = note
+        return (_plus(self.damping.gradient(input, root, gradient), accumulated),)
 
 
 @dataclass(frozen=True)

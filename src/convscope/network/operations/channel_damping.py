@@ -31,37 +31,41 @@ class ChannelDamping:
         """Return the input damped."""
 
         def there(values: Tensor, output: Tensor) -> None:
-            torch.mul(values, to_minus(self._base(values), self.beta), out=output)
+            torch.mul(values, self._power(self._base(values).rsqrt_()), out=output)
 
         return _by_pieces(there, 1, input)[0]
 
-    def with_base(self, input: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the input damped, and the base whose power it is damped by, which `gradient` needs."""
+    def with_root(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the input damped, and one over the root of what it is damped by a power of, which `gradient` needs."""
 
-        def there(values: Tensor, output: Tensor, base: Tensor) -> None:
-            torch.mul(values, to_minus(self._base(values, base), self.beta), out=output)
+        def there(values: Tensor, output: Tensor, root: Tensor) -> None:
+            torch.mul(values, self._power(torch.rsqrt(self._base(values), out=root)), out=output)
 
-        output, base = _by_pieces(there, 2, input)
-        return output, base
+        output, root = _by_pieces(there, 2, input)
+        return output, root
 
-    def gradient(self, input: Tensor, base: Tensor, gradient: Tensor) -> Tensor:
+    def gradient(self, input: Tensor, root: Tensor, gradient: Tensor) -> Tensor:
         """Return the input's gradient from that of what came out. It has the same sum over neighbors as the base."""
 
-        def back(values: Tensor, base: Tensor, slopes: Tensor, output: Tensor) -> None:
-            damped = to_minus(base, self.beta).mul_(slopes)
+        def back(values: Tensor, root: Tensor, slopes: Tensor, output: Tensor) -> None:
+            damped = self._power(root).mul_(slopes)
             padded, shares = _padded(values, self.size, 0.0)
-            torch.mul(damped, values, out=shares).div_(base)
+            torch.mul(damped, values, out=shares).mul_(root).mul_(root)
             shared = _sum_over_neighbors(padded, values.shape[1])
             torch.addcmul(damped, values, shared, value=-2 * self.beta * self.slope, out=output)
 
-        return _by_pieces(back, 1, input, base, gradient)[0]
+        return _by_pieces(back, 1, input, root, gradient)[0]
 
-    def _base(self, values: Tensor, base: Tensor | None = None) -> Tensor:
-        """Return the base, written to `base` where that is given; each neighbor brings its part of `k` along."""
+    def _power(self, root: Tensor) -> Tensor:
+        """Return the base to minus `beta`: that of 3/4 is two roots, which are much faster."""
+        return root.sqrt().mul_(root) if self.beta == 0.75 else root.pow(2 * self.beta)
+
+    def _base(self, values: Tensor) -> Tensor:
+        """Return the base; each neighbor brings its part of `k` along."""
         part = self.k / _window(self.size, values.shape[1])
         padded, squares = _padded(values, self.size, part)
         torch.addcmul(values.new_tensor(part), values, values, value=self.slope, out=squares)
-        return _sum_over_neighbors(padded, values.shape[1], base)
+        return _sum_over_neighbors(padded, values.shape[1])
 
 
 def damped(input: Tensor, damping: ChannelDamping) -> Tensor:
@@ -82,8 +86,8 @@ class _Differentiable(torch.autograd.Function):
     def forward(ctx: Any, input: Tensor, damping: ChannelDamping) -> Tensor:
         if not ctx.needs_input_grad[0]:
             return damping(input)
-        output, base = damping.with_base(input)
-        ctx.save_for_backward(input, base)
+        output, root = damping.with_root(input)
+        ctx.save_for_backward(input, root)
         ctx.damping = damping
         return output
 
@@ -97,10 +101,7 @@ def to_minus(base: Tensor, beta: float) -> Tensor:
     """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
     if beta == 0.75:
         root = base.rsqrt()
-        other = root.sqrt()
-        return (
-            root * other if base.requires_grad else other.mul_(root)
-        )  # no new memory goes through the caches
+        return root * root.sqrt()
     return base.pow(-beta)
 
 
@@ -147,8 +148,8 @@ def _padded(rows: Tensor, size: int, edge: float) -> tuple[Tensor, Tensor]:
     return padded, padded[:, reach : reach + channels]
 
 
-def _sum_over_neighbors(padded: Tensor, channels: int, total: Tensor | None = None) -> Tensor:
-    """Return the sum over each window of `padded` (odd), out of sums over 2, 4, 8 ...; in `total` if given."""
+def _sum_over_neighbors(padded: Tensor, channels: int) -> Tensor:
+    """Return the sum over each window of `padded` (an odd number), out of sums over 2, 4, 8 ... neighbors."""
     size = padded.shape[1] - channels + 1
     sums, parts, start, width = padded, [padded.narrow(1, 0, channels)], 1, 1
     while 2 * width <= size:
@@ -157,10 +158,7 @@ def _sum_over_neighbors(padded: Tensor, channels: int, total: Tensor | None = No
         if size & width:
             parts.append(sums.narrow(1, start, channels))
             start += width
-    *others, widest = parts
-    if not others:
-        return widest if total is None else total.copy_(widest)
-    total = torch.add(widest, others[0], out=widest if total is None else total)
-    for other in others[1:]:
-        total.add_(other)
+    *others, total = parts
+    for other in others:
+        total.add_(other)  # of the widest sums nothing else is made
     return total

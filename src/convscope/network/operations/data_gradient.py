@@ -2,7 +2,7 @@
 
 With stride 1 it is the convolution with the filters turned around. With few input channels, as for a picture, oneDNN
 leaves most of its vectors empty; there the gradients of `phases` x `phases` neighboring pixels are computed as that
-many more channels and put into place (`pixel_shuffle`), 2 to 4 times as fast, strides included. Everything else is
+many more channels and put into place, 2 to 4 times as fast, strides included. Everything else is
 oneDNN's transposed convolution. The values agree with torch's own gradient to 1e-6 of the largest one, those of large
 3x3 convolutions to 1e-5 (`winograd`).
 """
@@ -36,7 +36,7 @@ class DataGradient(Protocol):
     """Turns the gradient of a convolution's output into that of its input, whose (height, width) is `size`."""
 
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
-        """Return the gradient, plus `addend` where there is one."""
+        """Return the gradient, plus `addend` where there is one, which is written over unless it is a view."""
 
 
 def prepare_data_gradient(
@@ -125,8 +125,16 @@ class _ByPhases:
         if any(short):
             gradient = F.pad(gradient, [0, short[1], 0, short[0]])
         blocked = fused_convolution(gradient, self.packed)[:, :, : blocks[0], : blocks[1]]
-        output = F.pixel_shuffle(blocked, self.phases)[:, :, : size[0], : size[1]]
+        output = _in_place(blocked, self.phases)[:, :, : size[0], : size[1]]
         return output if addend is None else output + addend
+
+
+def _in_place(blocked: Tensor, phases: int) -> Tensor:
+    """Return what `pixel_shuffle` does, in half its time, with each channel by itself in memory as a picture has it."""
+    count, blocks, rows, columns = blocked.shape
+    channels = blocks // phases**2
+    pixels = blocked.reshape(count, channels, phases, phases, rows, columns).permute(0, 1, 4, 2, 5, 3)
+    return pixels.reshape(count, channels, rows * phases, columns * phases)
 
 
 def _by_phases(

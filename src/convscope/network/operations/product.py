@@ -50,19 +50,33 @@ def product_convolution(
 ) -> Tensor:
     """Return what the convolution gives, plus `addend` where there is one, through the activation.
 
+    An addend that is no view of another tensor is written over, where it can be.
+
     >>> product_convolution(x, prepare_product(weight, None))  # convolution(x, weight=weight)
     """
     filters, (count, channels, height, width) = convolution.filters, input.shape
-    rows, step = input.permute(0, 2, 3, 1).reshape(-1, channels), height * width
-    if count == 1:
-        products = torch.mm(rows, filters)
-    else:  # one picture after the other: each has the same bytes alone as in a batch
-        products = rows.new_empty(len(rows), filters.shape[1])
-        for at in range(0, len(rows), max(1, step)):
-            torch.mm(rows[at : at + step], filters, out=products[at : at + step])
+    into = addend if addend is not None and _may_be_written(addend) else None
+    if into is None:
+        maps = input.new_empty(count, height, width, filters.shape[1])
+        # Detached it is no view: it belongs to who gets it, who may write over it.
+        output = maps.permute(0, 3, 1, 2).detach()
+    else:
+        output, maps = into, into.permute(0, 2, 3, 1)
+    rows = input.permute(0, 2, 3, 1).reshape(-1, channels)
+    products = maps.view(-1, filters.shape[1])
+    # One picture after the other: each has the same bytes alone as in a batch.
+    for at in range(0, len(rows), step := max(1, height * width)):
+        picture, place = rows[at : at + step], products[at : at + step]
+        if into is None:
+            torch.mm(picture, filters, out=place)
+        else:
+            place.addmm_(picture, filters)
     if convolution.bias is not None:
         products.add_(convolution.bias)
-    output = products.view(count, height, width, filters.shape[1]).permute(0, 3, 1, 2)
-    if addend is not None:
+    if addend is not None and into is None:
         output.add_(addend)
     return output.relu_() if activation == "relu" else output
+
+
+def _may_be_written(addend: Tensor) -> bool:
+    return not addend._is_view() and addend.is_contiguous(memory_format=torch.channels_last)

@@ -116,7 +116,8 @@ def winograd_convolution(
             _put(_blocks(_patches(_window(picture, first - down, across, reach)), filters), strip, others)
             if activation == "relu":
                 strip.relu_()
-    return output.permute(0, 3, 1, 2)
+    # Detached it is no view: it belongs to who gets it, who may write over it.
+    return output.permute(0, 3, 1, 2).detach()
 
 
 def _window(picture: Tensor, top: int, left: int, reach: tuple[int, int]) -> Tensor:
