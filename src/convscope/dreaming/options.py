@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 
 from convscope.dreaming.presets import DreamPreset, dream_preset
 from convscope.dreaming.settings import DreamSettings
+from convscope.network.engine.differentiable import half_precision
 from convscope.optimization.gradient_edits import LaplacianNormalized, Normalized
 from convscope.optimization.job_options import JobKeywords, JobOptions, require_reasonable
 from convscope.pictures.photograph import PictureLike
@@ -73,7 +74,7 @@ class DreamOptions(JobOptions):
             octaves = replace(octaves, scale=self.octave_scale)
         names = ("steps", "rate", "jitter", "zoom", "clip", "stop_above")
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
-        precision = "bfloat16" if self.fast else settings.precision
+        precision = half_precision() if self.fast else settings.precision
         changed = replace(settings, octaves=octaves, precision=precision, **changes)
         kinds = (Normalized, LaplacianNormalized)
         if self.rate is not None and any(isinstance(edit, kinds) for edit in settings.gradient_edits):

@@ -21,6 +21,7 @@ from convscope.argument_errors import arguments_in_words
 from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.measuring.strongest import find_strongest
+from convscope.network.engine.differentiable import half_precision
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective
 from convscope.optimization.objectives import unit
@@ -72,7 +73,7 @@ class RenderOptions:
             if value is not None and value < 1:
                 raise InputError(f"{name} is at least 1, not {value}")
         size = settings.size if self.size is None else (self.size, self.size)
-        precision = "bfloat16" if self.fast else settings.precision
+        precision = half_precision() if self.fast else settings.precision
         return replace(settings, size=size, steps=self.steps or settings.steps, precision=precision)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from convscope.errors import InputError, require_one_of
+from convscope.network.engine.differentiable import half_precision
 from convscope.network.network import Network
 from convscope.optimization.job_options import JobKeywords, JobOptions, require_reasonable
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
@@ -105,7 +106,9 @@ class StyleOptions(JobOptions):
             changes["first_steps"] = None
         if self.start is not None and not self.starts_from_picture:
             changes["start"] = self.start
-        changed = replace(settings, precision="bfloat16" if self.fast else settings.precision, **changes)
+        changed = replace(
+            settings, precision=half_precision() if self.fast else settings.precision, **changes
+        )
         if self.rate is not None and isinstance(changed.optimizer, Adam):
             require_reasonable(self.rate, changed.white - changed.black, usual)
         return changed

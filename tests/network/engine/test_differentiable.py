@@ -1,5 +1,6 @@
 """The fast way to values and gradients against the plain operations in float64."""
 
+import warnings
 from dataclasses import replace
 from math import prod, sqrt
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 import convscope
+from convscope.dreaming.options import DreamOptions
 from convscope.errors import UnknownLayer
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
@@ -147,6 +149,16 @@ def test_the_way_back_is_there_once() -> None:
     torch.autograd.grad(total, x, retain_graph=True)
     with pytest.raises(RuntimeError, match="run the network again"):
         torch.autograd.grad(total, x)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_speed_that_the_processor_does_not_have_is_told(
+    is_fast: bool, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    warnings.simplefilter("always")
+    monkeypatch.setattr(differentiable, "bfloat16_is_fast", lambda: is_fast)
+    assert DreamOptions(fast=True).settings().precision == "bfloat16"
+    assert ["half precision is not faster" in str(each.message) for each in recwarn] == [True] * (not is_fast)
 
 
 def test_bfloat16_is_right_to_a_few_hundredths_and_given_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:

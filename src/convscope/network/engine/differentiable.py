@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import by_name
+from convscope.errors import by_name, warn
 from convscope.network.axes import to_channels_first
 from convscope.network.engine.execution import cut
 from convscope.network.engine.fusion import Chain
@@ -61,6 +61,13 @@ def forward_to(
         }
 
     return forward
+
+
+def half_precision() -> Precision:
+    """Return the precision of who asks for speed; a note says where half of the bits are not faster."""
+    if not bfloat16_is_fast():
+        warn("half precision is not faster on this processor: everything is computed in full")
+    return "bfloat16"
 
 
 def type_of(precision: Precision) -> torch.dtype:
