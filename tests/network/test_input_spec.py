@@ -191,6 +191,11 @@ def test_lists_are_taken_as_tuples() -> None:
     assert tuple(spec.to_tensor("coffee").shape) == (1, 3, 8, 6)
 
 
+def test_one_scale_in_a_list_is_that_scale() -> None:
+    """It was refused: input_scale needs 1 or 3 values, not 1."""
+    assert InputSpec((8, 6), input_scale=(0.5,)).input_scale == 0.5
+
+
 def test_the_users_picture_is_left_as_it_was() -> None:
     picture = np.random.default_rng(0).random((8, 6, 3)).astype(np.float32)
     before = picture.copy()

@@ -107,6 +107,8 @@ class InputSpec:
                 f"resize {self.resize!r} needs a resize_size of at least {max(self.size)}, not {self.resize_size}"
             )
         self._check_mean()
+        if np.shape(self.input_scale) == (1,) != (self.channels,):
+            object.__setattr__(self, "input_scale", float(np.asarray(self.input_scale)[0]))
         if not isinstance(self.input_scale, (int, float)) and len(self.input_scale) != self.channels:
             raise InputError(f"input_scale needs 1 or {self.channels} values, not {len(self.input_scale)}")
         if not np.all(np.asarray(self.input_scale)) or not self.raw_scale:

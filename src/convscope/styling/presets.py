@@ -94,8 +94,8 @@ def _lecture(content: str, **changes: object) -> StyleSettings:
 STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
     {
         "default": StylePreset(
-            "convscope: the content in the style's colors, losses counted in what the two pictures lose, three sizes "
-            "or more, Adam carried up",
+            "convscope: the content in the style's colors, losses counted in what the two pictures lose, sizes "
+            "from 96 on, Adam carried up",
             StyleSettings(
                 _each(1.0, ("conv4_2",)),
                 _each(0.2),
@@ -107,7 +107,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 optimizer=Adam((0.9, 0.99)),
                 rate=0.02,
                 steps=80,
-                scales=Scales(2.0, smallest=64),
+                scales=Scales(2.0, smallest=96),
                 clamp=True,
                 average=0.9,
                 in_units=True,
