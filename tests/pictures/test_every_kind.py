@@ -15,7 +15,7 @@ from convscope.errors import NetworkFileError, PictureError
 from convscope.formats.opening import open_network
 from convscope.measuring.picture_list import list_pictures
 from convscope.network.fine_tuning import image_folder
-from convscope.pictures.decoding import picture_endings
+from convscope.pictures.decoding import decoded_image, picture_endings
 from convscope.pictures.libtiff import libtiff_silent
 from convscope.pictures.photograph import open_photograph, read_picture
 from convscope.pictures.picture import Picture
@@ -181,6 +181,14 @@ def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
     side, kilobytes = map(int, found.stdout.split()[:2])
     assert side == 2731 and kilobytes < 500_000
     assert "read at 1/3 of its size" in found.stdout
+
+
+def test_the_pixels_that_a_small_file_was_read_smaller_from_are_given_back(tmp_path: Path) -> None:
+    """Threads that read ahead held all of each picture's besides what was left of them."""
+    with Image.open(bits(4096, tmp_path)) as image:
+        assert decoded_image(image, "bits.png", small=True).pixels.shape == (2048, 2048, 3)
+        with pytest.raises(ValueError, match="closed"):
+            image.getpixel((0, 0))
 
 
 def test_what_unfolds_without_measure_is_refused() -> None:

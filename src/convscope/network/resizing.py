@@ -31,10 +31,10 @@ def resize(picture: NDArray[Any], size: Size, *, antialias: bool = True) -> NDAr
         raise InputError(
             f"cannot resize to {size[0]:,} x {size[1]:,} pixels; {MAXIMUM_PIXELS:,} are the most"
         )
-    values = picture if picture.dtype == np.float64 else picture.astype(np.float32)
+    values = picture if picture.dtype == np.float64 else picture.astype(np.float32, copy=False)
     if values.shape[:2] == tuple(size):
         return np.array(values)
-    planes = torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1)[None]
+    planes = torch.from_numpy(np.require(values, None, ["C", "W"])).permute(2, 0, 1)[None]
     planes_at_size = resized(planes, size, "antialiased" if antialias else "half_pixel")
     array: NDArray[Any] = planes_at_size[0].permute(1, 2, 0).contiguous().numpy()
     return array

@@ -122,7 +122,9 @@ def decoded_image(
         factor = ceil(sqrt(pixels / _FEW_PIXELS))
         made_smaller = (f"read at 1/{factor} of its size: {pixels:,} pixels came from a small file",)
         with _ONE_AT_A_TIME:
-            image = _reduced(image, factor)
+            smaller = _reduced(image, factor)
+            image.close()  # all of its pixels
+            image = smaller
     appearance = rgb_of_image(image, name, low)
     shortened = (SHORTENED,) if bits > appearance.stored.bits else ()
     first = (f"the first of {pages}",) if pages else ()
