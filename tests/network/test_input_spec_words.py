@@ -37,10 +37,13 @@ def test_the_note_names_what_is_guessed_alone_with_what_says_it() -> None:
     spec = InputSpec((224, 224), provenance={"layout": "format"})
     assert spec.note == (
         "nothing says how a picture becomes its input; guessed: 224 x 224; RGB; 0..1; no mean (--input-shape, "
-        "--channel-order, --raw-scale and --mean say it)"
+        "--channel-order, --raw-scale and --mean say it, input_shape=, channel_order=, raw_scale= and mean= in Python)"
     )
     mine = spec.replace(size=(32, 32), raw_scale=1.0, mean=0.5, input_scale=2.0)
-    assert mine.note == "how a picture becomes its input is guessed in part: RGB (--channel-order says it)"
+    assert mine.note == (
+        "how a picture becomes its input is guessed in part: RGB (--channel-order says it, "
+        "channel_order= in Python)"
+    )
     assert mine.replace(channel_order="BGR").note is None
     assert (
         InputSpec((8, 8), "GRAY", provenance=dict.fromkeys(("size", "raw_scale", "mean"), "file")).note

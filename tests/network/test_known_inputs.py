@@ -102,6 +102,6 @@ def test_a_guessed_scale_is_said_and_one_of_the_files_stays() -> None:
     assert without_guessed_scale(published) == published
     assert (
         said.replace(input_scale=2.0).note
-        == "how a picture becomes its input is guessed in part: 8 x 9 (--input-shape says it)"
+        == "how a picture becomes its input is guessed in part: 8 x 9 (--input-shape says it, input_shape= in Python)"
     )
     assert said.replace(input_scale=2.0, size=(8, 9)).note is None

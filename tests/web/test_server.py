@@ -811,7 +811,7 @@ def test_others_hosts_need_a_token_and_a_taken_port_says_so(server: Server) -> N
     assert "?token=" in made.address
     made.stop()
     port = int(server.address.rstrip("/").rpartition(":")[2])
-    with pytest.raises(InputError, match="leave --port out"):
+    with pytest.raises(InputError, match=r"leave the port out \(--port, port=\)"):
         serve(planted_network(), port=port)
 
 

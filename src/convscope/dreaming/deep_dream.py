@@ -25,14 +25,13 @@ from convscope.dreaming.steps import DreamStep, dream_steps
 from convscope.dreaming.targets import LOOKED_AT, DreamLayers, chosen_addresses, terms_of, with_channels
 from convscope.errors import InputError
 from convscope.jobs import State, last_step, steps_on_bar, steps_until
-from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.optimization.gradient_edits import Masked
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.presets import warn_elsewhere
-from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
+from convscope.optimization.size_limits import in_windows, network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import Photograph, open_photograph
 from convscope.pictures.picture import Picture
@@ -95,10 +94,7 @@ class Dream:
         """Yield the dream's steps, or those after an earlier step's `state`; the last one's picture is the dream."""
         settings, tile = self.settings, self.options.tile
         if tile is None:
-            remedy = (
-                f", or compute it in windows: --tile 1024, or --memory {machine_memory() * 0.8 / 1e9:.0f}GB"
-            )
-            require_size_fits("a dream", self.end, self._bytes_at, remedy)
+            require_size_fits("a dream", self.end, self._bytes_at, in_windows())
         if self.mask is not None:
             settings = replace(settings, gradient_edits=(*settings.gradient_edits, Masked(self.mask)))
         gradient = (

@@ -47,15 +47,21 @@ def note(spec: InputSpec) -> str | None:
     guessed = {name: text for name, text in steps.items() if text and name in spec.guesses}
     if not guessed.keys() - ({"channel_order"} if spec.channel_order == "GRAY" else set()):
         return None
-    options = [_OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in guessed]
-    listed = " and ".join([", ".join(options[:-1]), options[-1]] if options[1:] else options)
+    arguments = [_ARGUMENTS.get(name, name) for name in guessed]
+    options = _listed([f"--{name.replace('_', '-')}" for name in arguments])
+    in_python = _listed([f"{name}=" for name in arguments])
     known = any(name not in spec.guesses for name, text in _steps(spec).items() if text)
     begun = "how a picture becomes its input is guessed in part" if known else f"{_NOTHING}; guessed"
-    return f"{begun}: {'; '.join(guessed.values())} ({listed} {'say' if options[1:] else 'says'} it)"
+    say = "say" if arguments[1:] else "says"
+    return f"{begun}: {'; '.join(guessed.values())} ({options} {say} it, {in_python} in Python)"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 _NOTHING = "nothing says how a picture becomes its input"
-_OPTIONS = {"size": "--input-shape"}
+_ARGUMENTS = {"size": "input_shape"}
 _NAMES_ELSEWHERE = {
     "input_size": "size",
     "image_size": "size",

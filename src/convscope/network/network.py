@@ -316,7 +316,9 @@ class Network:
                 "network.activations() a tensor for each"
             )
         if self.input_spec is None:
-            reshaped = "open it with a shape that one does (--input-shape 1,3,224,224), or "
+            reshaped = (
+                "open it with a shape that one does (input_shape=(1, 3, 224, 224), or --input-shape), or "
+            )
             has_maps = any(len(shape) == 4 for shape in self.graph.inputs.values())
             raise InputError(
                 f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits: {reshaped * has_maps}give "

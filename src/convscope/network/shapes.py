@@ -181,7 +181,7 @@ def _reason(
         return (
             f"what it is set to is for {dimensions(max(parameters.values(), key=prod))}, and this input makes "
             f"{dimensions(shapes[0] or ())}: open the network with this input's size "
-            "(--input-shape), or set it to a number everywhere"
+            "(--input-shape, input_shape= in Python), or set it to a number everywhere"
         )
     if operation.kind == "reshape":
         return f"{message}: the network fixes this shape, the batch included: use the batch size it was written for"

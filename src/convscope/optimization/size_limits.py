@@ -33,6 +33,12 @@ def require_size_fits(what: str, size: Size, needed: Callable[[Size], int], reme
     )
 
 
+def in_windows() -> str:
+    """Return the remedy for a picture that can be made a window at a time."""
+    memory = f"{machine_memory() * 0.8 / 1e9:.0f}GB"
+    return f", or compute it in windows: --tile 1024 or --memory {memory}, in Python tile=1024 or memory={memory!r}"
+
+
 def picture_bytes(size: Size, channels: int = 3) -> int:
     """Return about how many bytes it takes to change a picture, the network apart."""
     return BYTES_PER_NUMBER * _COPIES * channels * prod(size)

@@ -34,7 +34,7 @@ def require_consent(recipe: Recipe, path: Path, named_inputs: Set[str] = frozens
     elsewhere = [name for name in recorded_files(recipe, named_inputs) if not _lies_in(name, around)]
     consent = (
         "If they may be read, trust it (--trust, trust=True); or say where the network and the picture are "
-        "(--network, --picture)"
+        "(--network and --picture, network= and picture= in Python)"
     )
     if elsewhere:
         raise RecipeError(
@@ -43,7 +43,7 @@ def require_consent(recipe: Recipe, path: Path, named_inputs: Set[str] = frozens
     if fetched := [name for name in _named(recipe, named_inputs) if name.startswith(_FETCHED)]:
         raise RecipeError(
             f"the recipe in {path} would have {', '.join(dict.fromkeys(fetched))} fetched or imported. If that may be, "
-            "trust it (--trust, trust=True), or give the network (--network)"
+            "trust it (--trust, trust=True), or give the network (--network, network=)"
         )
 
 

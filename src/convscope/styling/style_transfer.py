@@ -18,14 +18,13 @@ from torch import Tensor
 
 from convscope.errors import InputError, PictureError, did_you_mean, warn
 from convscope.jobs import State, last_step, steps_on_bar, steps_until
-from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
 from convscope.optimization.presets import warn_elsewhere
-from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
+from convscope.optimization.size_limits import in_windows, network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
@@ -104,10 +103,7 @@ class StyleTransfer:
         Warns where only smoothness counts, and where the losses at the last size did not shrink.
         """
         if self.options.tile is None:
-            remedy = (
-                f", or compute it in windows: --tile 1024, or --memory {machine_memory() * 0.8 / 1e9:.0f}GB"
-            )
-            require_size_fits("a style transfer", self.restyling.sizes[-1], self._bytes_at, remedy)
+            require_size_fits("a style transfer", self.restyling.sizes[-1], self._bytes_at, in_windows())
         return steps_until(checked(self.restyling.steps(resume)), self.options.stop_after)
 
     def _bytes_at(self, size: Size) -> int:

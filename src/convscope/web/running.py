@@ -108,7 +108,7 @@ def run(
     began = monotonic()
     while not server.started:
         if not thread.is_alive() or monotonic() - began > _STARTS_WITHIN:
-            raise InputError("the page's server did not start; try another --port")
+            raise InputError("the page's server did not start; try another port (--port, port=)")
         sleep(0.01)
     shown = host if own or host != "0.0.0.0" else socket.gethostname()
     query = f"?token={quote(token, safe='')}" if token else ""
@@ -125,7 +125,7 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"cannot serve at {host} port {port}: {reason}; leave --port out for a free one"
+            f"cannot serve at {host} port {port}: {reason}; leave the port out (--port, port=) for a free one"
         ) from error
     listener.listen(128)
     return listener

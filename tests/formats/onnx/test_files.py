@@ -278,7 +278,10 @@ def test_what_it_eats_is_told_or_said_to_be_a_guess(tmp_path) -> None:
     network = open_network(written(bytes_in, tmp_path / "bytes.onnx"))
     spec = network.input_spec
     assert (spec.raw_scale, spec.provenance["raw_scale"]) == (255.0, "the input's type, bytes")
-    assert spec.note == "how a picture becomes its input is guessed in part: RGB (--channel-order says it)"
+    assert spec.note == (
+        "how a picture becomes its input is guessed in part: RGB (--channel-order says it, "
+        "channel_order= in Python)"
+    )
     assert network.preprocess(np.full((8, 8, 3), 200, np.uint8)).unique().tolist() == [200.0]
 
 

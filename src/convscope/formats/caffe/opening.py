@@ -101,7 +101,7 @@ def _with_picture_size(graph: Graph, request: Request) -> Graph:
     height, width = picture[2:]
     warn(
         f"{request.source}: its input {_PICTURE_SIZE!r} is set to the picture's size, {height} x {width}, scale 1 "
-        f"(--input {_PICTURE_SIZE}=FILE.npy says another)"
+        f"(--input {_PICTURE_SIZE}=FILE.npy says another, inputs= in Python)"
     )
     return with_fixed_inputs(graph, {_PICTURE_SIZE: torch.tensor([height, width, 1.0])})
 

@@ -119,7 +119,7 @@ def guesses(
     known |= {size for name in replaced for size in stated[name]}
     return [
         f"nothing says how long the input {name!r} is, {dimensions([size or '?' for size in sizes])} in the file: "  # type: ignore[misc]
-        f"{dimensions(shapes[name])} is a guess (--input-shape says another)"
+        f"{dimensions(shapes[name])} is a guess (--input-shape says another, input_shape= in Python)"
         for name, sizes in stated.items()
         if len(sizes) != 4
         and name not in replaced
@@ -146,7 +146,7 @@ def guessed_size(
             sizes = dimensions([size or "?" for size in stated])  # type: ignore[misc]
             return (
                 f"the input {name!r} is {sizes} in the file, and {dimensions(shapes[name])} is a guess: give the size "
-                "that it was made for (--input-shape 1,3,48,320, say)"
+                "that it was made for (--input-shape 1,3,48,320, say; input_shape=(1, 3, 48, 320) in Python)"
             )
     return ""
 

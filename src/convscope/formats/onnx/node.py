@@ -73,7 +73,7 @@ class Node:
         if constant is None:
             raise self.refusal(
                 f"its {what} is worked out while the network runs: store it in the file, "
-                "or give the inputs of whole numbers that it is made of (--input)"
+                "or give the inputs of whole numbers that it is made of (--input, inputs= in Python)"
             )
         return constant.array
 

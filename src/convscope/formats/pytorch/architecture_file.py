@@ -68,7 +68,9 @@ def _call(what: str) -> tuple[str, dict[str, Any]]:
 
 def _run(path: Path) -> ModuleType:
     if not path.is_file():
-        raise NetworkFileError(f"{path}: there is no such file; --architecture is FILE.py:CLASS")
+        raise NetworkFileError(
+            f"{path}: there is no such file; an architecture (--architecture) is FILE.py:CLASS"
+        )
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise NetworkFileError(f"{path} cannot be run as Python")
