@@ -61,7 +61,7 @@ BY_CONTENT = {
     "TensorFlow.js.*tf2onnx --tfjs": json.dumps(TFJS).encode(),
     "half of a Caffe2 network.*convert-caffe2-to-onnx": caffe2("layers"),
     "half of a Caffe2 network": caffe2("weights"),
-    "Darknet's weights: convert them to ONNX": DARKNET,
+    "Darknet's weights: .*demo_darknet2onnx.py of pytorch-YOLOv4": DARKNET,
     "onnxruntime's own form: open the ONNX": b"\x20\0\0\0ORTM" + bytes(40),
     "ExecuTorch program: open the .pt2": b"\x20\0\0\0ET12" + bytes(40),
     "TensorRT engine, made for one graphics card": b"ftrt" + bytes(40),

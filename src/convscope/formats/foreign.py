@@ -24,7 +24,9 @@ _CAFFE2 = (
     "half of a Caffe2 network: convert-caffe2-to-onnx of older PyTorch makes ONNX of both halves: open that"
 )
 _CHECKPOINT = "give it as weights of its graph (.pb, .pbtxt), open its .meta, or open the SavedModel"
-_DARKNET = "Darknet's weights: convert them to ONNX and open that"
+_DARKNET = (
+    "Darknet's weights: demo_darknet2onnx.py of pytorch-YOLOv4 makes ONNX of them and their .cfg; open that"
+)
 _CHIP = f"made for one kind of chip: {_ONNX_ORIGINAL}"
 _MXNET_PARAMS, _MXNET_SYMBOL = f"an MXNet network's weights: {_MXNET}", f"an MXNet network's layers: {_MXNET}"
 _PADDLE_LAYERS, _PADDLE_WEIGHTS = f"a PaddlePaddle network: {_PADDLE}", f"PaddlePaddle's weights: {_PADDLE}"
