@@ -174,11 +174,6 @@ def _names(targets: Sequence[str | Objective]) -> list[tuple[str, int]]:
     return names
 
 
-def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
-    """Return what `feature_visualization` made, by address; a unit that answers in no numbers is not among them."""
-    return {str(picture.recipe.arguments["address"]): picture for picture in pictures if picture.recipe}
-
-
 def visualize(
     network: Network, targets: Sequence[str | Objective], options: RenderOptions, *, batch: int | None = None
 ) -> Iterator[Progress]:

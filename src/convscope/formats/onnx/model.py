@@ -11,8 +11,6 @@ from convscope.formats.protobuf.schema import load_schema
 from convscope.formats.protobuf.wire import read_fields
 from convscope.formats.recognition import HEAD, expect_onnx
 
-NEWEST_OPSET = 26
-
 
 def onnx_message(type_name: str, **values: object) -> Message:
     """Return a new message of one of ONNX's types.
