@@ -43,8 +43,9 @@ from convscope.atlas.making import begin_atlas, make_shards, missing_shards
 from convscope.atlas.manifest import AtlasManifest
 from convscope.atlas.shard import make_shard, one_thread
 from convscope.measuring.block import BlockFile
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.measurements import Measurements
-from convscope.measuring.picture_list import ListedPicture, list_pictures
+from convscope.measuring.picture_list import list_pictures
 from convscope.measuring.plan import BLOCK, plan_measurement
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network

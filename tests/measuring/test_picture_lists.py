@@ -138,7 +138,7 @@ def test_what_is_no_list(folder: Path, tmp_path: Path) -> None:
 def test_a_member_that_unpacks_beyond_measure_is_not_unpacked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convscope.measuring.picture_list._UNPACKED", 100_000)
+    monkeypatch.setattr("convscope.measuring.archives._UNPACKED", 100_000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(folder / NAMES[0], "a.png")
         archive.writestr("b.png", b"\0" * 10**6)

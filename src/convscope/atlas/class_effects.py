@@ -16,8 +16,8 @@ from torch import Tensor
 from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.files import writing, written_whole
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.measurements import Measurements
-from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network
 from convscope.network.tail import Tail

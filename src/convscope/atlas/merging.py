@@ -27,8 +27,8 @@ from convscope.files import parsed_json, write_text
 from convscope.looking.tuning import Tuning
 from convscope.measuring.example import Example
 from convscope.measuring.example_sheet import BANDS, bands_of, class_words
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.measurements import Measurements
-from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network
 

@@ -22,7 +22,8 @@ from convscope.attribution.ablation_cam import losses
 from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
 from convscope.attribution.target_at_layer import TargetAtLayer
 from convscope.errors import InputError, PictureError, UnknownLayer, warn
-from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
+from convscope.measuring.listed_picture import ListedPicture
+from convscope.measuring.picture_list import is_list, list_pictures
 from convscope.network.given_input import center_input
 from convscope.network.labels import find_label
 from convscope.network.network import Network

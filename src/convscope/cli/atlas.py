@@ -26,7 +26,7 @@ from convscope.cli.result_paths import (
 if TYPE_CHECKING:
     from convscope.atlas.layer_map import LayerMap
     from convscope.atlas.manifest import AtlasManifest, Shard
-    from convscope.measuring.picture_list import ListedPicture
+    from convscope.measuring.listed_picture import ListedPicture
     from convscope.network.network import Network
 
 atlas_option = click.option(

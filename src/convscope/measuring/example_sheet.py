@@ -16,9 +16,10 @@ from typing_extensions import Unpack
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError
 from convscope.measuring.example import Example
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.measure import measure
 from convscope.measuring.measurements import By, Measurements, require_channel
-from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
+from convscope.measuring.picture_list import PicturesLike, list_pictures
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network
 from convscope.pictures.options import takes_options

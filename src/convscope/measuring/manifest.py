@@ -10,8 +10,9 @@ from pathlib import Path
 from convscope.cache import code_version
 from convscope.errors import InputError
 from convscope.files import writing, written_first
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.manifest_file import manifest_facts
-from convscope.measuring.picture_list import ListedPicture, pictures_hash
+from convscope.measuring.picture_list import pictures_hash
 from convscope.measuring.plan import BLOCK, LAYER_SCHEMA, MeasuredLayer, Plan, layer_from
 from convscope.network.network import Network
 

@@ -24,9 +24,10 @@ from convscope.argument_errors import arguments_in_words
 from convscope.cache import cache_folder, cache_key, passing_folder, remove
 from convscope.errors import InputError, PictureError, warn
 from convscope.measuring.block import Block, BlockFile
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.manifest import NAME, MeasurementManifest, manifest_of
 from convscope.measuring.measurements import Measurements
-from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
+from convscope.measuring.picture_list import PicturesLike, list_pictures
 from convscope.measuring.plan import BLOCK, Plan, plan_measurement
 from convscope.measuring.reading import read_ahead, read_input
 from convscope.measuring.summary import Summary

@@ -6,75 +6,30 @@ Each picture keeps its name and what it was called a picture of, where a folder,
 from __future__ import annotations
 
 import csv
-import io
-import lzma
 import os
-import shutil
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from convscope.errors import PictureError
-from convscope.files import matched, reason, sha256_of, user_path
-from convscope.pictures.decoding import photograph_endings, picture_endings
+from convscope.files import matched, reason, user_path
+from convscope.measuring.archives import in_tar, in_zip
+from convscope.measuring.listed_picture import ListedPicture, is_picture, labels_by_folder, unchanged
+from convscope.pictures.decoding import picture_endings
 from convscope.pictures.photograph import open_photograph, path_of
-from convscope.zips import require_apart
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
-LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
-_UNPACKED, _EXPANSION = 100_000_000, 4
-"""What it may unpack to: so many bytes, and so many times what it takes there."""
 MOST_ROWS = (400_000, 3_000_000)
 """How many pictures any list may have, and a long one: each takes a kilobyte of memory, whatever its row takes."""
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
 _PACKED = (".gz", ".tgz")
 _LABEL_COLUMNS = ("label", "class", "category", "target")
-
-
-@dataclass(frozen=True)
-class ListedPicture:
-    """A picture of a list: ``name`` within its source, ``path`` for people, ``label`` where its class is known.
-
-    ``size`` in bytes and ``changed`` (nanoseconds) are the file's, or its archive's; ``read`` gives what
-    `read_picture` reads; ``source`` is the folder or file it was listed from, None for what a program gave.
-    """
-
-    name: str
-    path: str
-    size: int
-    changed: int
-    label: str | None = None
-    source: Path | None = None
-    read: Callable[[], Any] = field(default=lambda: None, compare=False, repr=False)
-
-    def touched(self) -> int:
-        """Return when its file, or its archive, came to its place or was written last (nanoseconds): no date says it.
-
-        0 for what a program gave, and for what is gone.
-        """
-        for place in (self.path, self.source):  # a member of an archive is no file
-            with suppress(OSError, TypeError, ValueError):
-                return Path(place).stat().st_ctime_ns  # type: ignore[arg-type]
-        return 0
-
-    def content_sha256(self) -> str:
-        """Return the hash of its bytes; an empty text for what a program gave, whose name has one, or what is gone."""
-        try:
-            content = self.read()
-            if isinstance(content, Path):
-                return sha256_of(content) if content.is_file() else ""  # a device never ends
-        except (PictureError, OSError):
-            return ""
-        return sha256(content).hexdigest() if isinstance(content, bytes) else ""
 
 
 def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
@@ -144,7 +99,7 @@ def _same(picture: Any) -> Any:
 
 
 def _in_folder(folder: Path) -> list[ListedPicture]:
-    return _in(folder, (path for path in folder.rglob("*") if _is_picture(path.relative_to(folder))))
+    return _in(folder, (path for path in folder.rglob("*") if is_picture(path.relative_to(folder))))
 
 
 def _behind(several: Sequence[Path]) -> list[ListedPicture]:
@@ -153,28 +108,17 @@ def _behind(several: Sequence[Path]) -> list[ListedPicture]:
         return []
     inside = [file for one in several for file in (one.rglob("*") if one.is_dir() else [one])]
     root = Path(os.path.commonpath([one if one.is_dir() else one.parent for one in several]))
-    return _in(root, (path for path in inside if _is_picture(path.relative_to(root))))
+    return _in(root, (path for path in inside if is_picture(path.relative_to(root))))
 
 
 def _in(folder: Path, pictures: Iterable[Path]) -> list[ListedPicture]:
     files = sorted({*pictures})
     names = [path.relative_to(folder) for path in files]
-    labels = _labels(names)
+    labels = labels_by_folder(names)
     return [
         _listed(path, name.as_posix(), label, folder)
         for path, name, label in zip(files, names, labels, strict=True)
     ]
-
-
-def _is_picture(name: Path) -> bool:
-    """Whether a name is a picture's: by its ending, and not hidden (``.thumbs``, macOS' ``._name.jpg``)."""
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return name.suffix.lower() in photograph_endings() and not hidden
-
-
-def _labels(names: Sequence[Path]) -> list[str | None]:
-    first = [name.parts[0] if len(name.parts) > 1 else None for name in names]
-    return first if len({*first} - {None}) > 1 else [None] * len(first)
 
 
 def _listed(path: Path, name: str, label: str | None, source: Path | None) -> ListedPicture:
@@ -183,21 +127,13 @@ def _listed(path: Path, name: str, label: str | None, source: Path | None) -> Li
         size, changed = facts.st_size, facts.st_mtime_ns
     except OSError:  # said when it is read
         size, changed = 0, 0
-    return ListedPicture(name, str(path), size, changed, label, source, partial(_file, path, size, changed))
-
-
-def _file(path: Path, size: int, changed: int) -> Path:
-    try:
-        now = path.stat()
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
-    if (now.st_size, now.st_mtime_ns) != (size, changed):
-        raise PictureError(f"{path} has changed since the measurement began")
-    return path
+    return ListedPicture(
+        name, str(path), size, changed, label, source, partial(unchanged, path, size, changed)
+    )
 
 
 def _in_file(path: Path) -> list[ListedPicture]:
-    if _is_picture(Path(path.name)):
+    if is_picture(Path(path.name)):
         return _in(path.parent, [path])
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -218,98 +154,6 @@ def _in_file(path: Path) -> list[ListedPicture]:
         MemoryError,
     ) as error:
         raise PictureError(f"{path} cannot be read as {path.suffix.lower()}: {reason(error)}") from error
-
-
-def _in_zip(path: Path) -> list[ListedPicture]:
-    changed = path.stat().st_mtime_ns
-    members = sorted(
-        (one for one in _zip(path, changed).infolist() if _is_picture(Path(one.filename))),
-        key=lambda one: one.filename,
-    )
-    labels = _labels([Path(one.filename) for one in members])
-    return [
-        _member(
-            path,
-            one.filename,
-            (one.file_size, one.compress_size),
-            label,
-            partial(_from_zip, path, changed, one),
-        )
-        for one, label in zip(members, labels, strict=True)
-    ]
-
-
-@lru_cache(maxsize=8)
-def _zip(path: Path, changed: int) -> zipfile.ZipFile:
-    """Return an archive, open: its list of members is read once, and threads may read them together."""
-    archive = zipfile.ZipFile(path)
-    require_apart(archive)
-    return archive
-
-
-def _from_zip(path: Path, changed: int, member: zipfile.ZipInfo) -> bytes:
-    try:
-        unpacked = io.BytesIO()  # zipfile's own read() holds it twice
-        with _zip(path, changed).open(member) as packed:
-            shutil.copyfileobj(packed, unpacked)
-        return unpacked.getvalue()
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        zlib.error,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise PictureError(f"{member.filename} of {path} cannot be read: {error}") from error
-
-
-def _in_tar(path: Path) -> list[ListedPicture]:
-    status = path.stat()
-    facts = status.st_size, status.st_mtime_ns
-    with tarfile.open(path, "r:") as archive:
-        members = [one for one in archive if one.isfile()]
-    pictures = [one for one in members if _is_picture(Path(one.name))]
-    classes = {one.name[:-4]: one for one in members if one.name.endswith(".cls") and one.size < 1000}
-    by_folder = _labels([Path(one.name) for one in pictures])
-    entries = []
-    for one, label in zip(pictures, by_folder, strict=True):
-        beside = classes.get(one.name.rpartition(".")[0])
-        if beside is not None:
-            label = _from_tar(path, facts, beside).decode("utf-8", "replace").strip()
-        entries.append(
-            _member(path, one.name, (one.size, one.size), label, partial(_from_tar, path, facts, one))
-        )
-    return entries
-
-
-def _from_tar(path: Path, facts: tuple[int, int], member: tarfile.TarInfo) -> bytes:
-    """Return a member's bytes; PictureError where the archive is another one now: others lie in their place."""
-    _file(path, *facts)
-    try:
-        with path.open("rb") as file:
-            file.seek(member.offset_data)
-            return file.read(member.size)
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _member(
-    path: Path, name: str, sizes: tuple[int, int], label: str | None, read: Callable[[], bytes]
-) -> ListedPicture:
-    """Return an archive's picture of (unpacked, packed) bytes; one that unfolds beyond measure is refused when read."""
-    unpacked, packed = sizes
-    most = min(LARGEST_MEMBER, _UNPACKED + _EXPANSION * packed)
-    if unpacked > most:
-        read = partial(_too_large, f"{path}/{name}", sizes, most)
-    return ListedPicture(name, f"{path}/{name}", unpacked, path.stat().st_mtime_ns, label, path, read)
-
-
-def _too_large(name: str, sizes: tuple[int, int], most: int) -> bytes:
-    raise PictureError(
-        f"{name} takes {sizes[1]:,} bytes and unpacks to {sizes[0]:,}; {most:,} is the most for such a picture"
-    )
 
 
 def _in_csv(path: Path) -> list[ListedPicture]:
@@ -334,7 +178,7 @@ def _in_csv(path: Path) -> list[ListedPicture]:
 
 
 _READERS: Mapping[str, Callable[[Path], list[ListedPicture]]] = {
-    ".zip": _in_zip,
-    ".tar": _in_tar,
+    ".zip": in_zip,
+    ".tar": in_tar,
     ".csv": _in_csv,
 }

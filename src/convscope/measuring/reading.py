@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.errors import InputError, PictureError
-from convscope.measuring.picture_list import ListedPicture
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.network.input_spec import InputSpec
 
 _Item = TypeVar("_Item")

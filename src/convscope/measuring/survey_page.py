@@ -12,7 +12,7 @@ from PIL import Image
 
 from convscope._version import __version__
 from convscope.errors import PictureError
-from convscope.measuring.picture_list import ListedPicture
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.survey import Survey, in_words
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture

@@ -20,8 +20,8 @@ from convscope.errors import InputError
 from convscope.looking.answers import answer, recorded, seen_by
 from convscope.looking.neuron_groups import neuron_groups
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
+from convscope.measuring.listed_picture import ListedPicture
 from convscope.measuring.measurements import Measurements
-from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.strongest import Strongest, find_strongest, strongest_of
 from convscope.network.class_head import most_probable
 from convscope.network.network import Network
