@@ -3,7 +3,8 @@
     python benchmarks/dream_style.py [--turns 3] [--size 256 512] [--only dream]
 
 The loops are in `plain_loops.py`, written down from their sources. All run in turn in one process, two steps a turn;
-medians of the steps, and how many times faster convscope's are, in full precision and in half (`--fast`). What half
+medians of the steps, and how many times faster convscope's are, in full precision and in half (`--fast`); with
+`--memory` what each takes at most beyond the opened network, in a process of its own. What half
 precision comes to is measured in full: how far the objective rises, or the loss falls, in 20 steps, by what it does in
 full precision. GoogLeNet has its own weights, VGG16 random ones.
 """
@@ -11,17 +12,20 @@ full precision. GoogLeNet has its own weights, VGG16 random ones.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
 import torch
 from clock import seconds
+from memory import growth
 from networks import classic_networks
 from plain_loops import google_2015, plain_style, style_transfer_pytorch
 from torch import Tensor
@@ -140,6 +144,23 @@ def measured(engines: Sequence[Iterator[object]], turns: int) -> list[float]:
     return [*map(median, times)]
 
 
+def memory_of(engine: str, words: str, size: int, folder: str) -> int:
+    """Return the bytes a process of its own takes at most for three steps, beyond the opened network."""
+    command = [sys.executable, __file__, "--only", words, "--size", str(size), "--growth", engine, folder]
+    return int(subprocess.check_output(command, text=True).split()[-1])
+
+
+def pairs(folder: Path, size: int, only: str) -> Iterator[Pair]:
+    """Yield what is compared at a size, where its name has `only` in it."""
+    files = classic_networks(folder)
+    googlenet, vgg = (
+        convscope.open_network(files[name][0], weights=files[name][1]) for name in ("bvlc_googlenet", "VGG16")
+    )
+    for pair in chain(dreams(googlenet, vgg, size), styles(vgg, size)):
+        if only in pair[0]:
+            yield pair
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -147,26 +168,35 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--only", default="", help="a part of the names of what is compared")
+    parser.add_argument("--memory", action="store_true", help="how much each takes, instead of how long")
+    parser.add_argument("--growth", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.manual_seed(0)
+    if given.growth:
+        engine, folder = given.growth
+        _, plain, ours = next(pairs(Path(folder), given.size[0], given.only))
+        print(growth(lambda: deque(islice(plain if engine == "plain" else ours.steps(engine), 3), maxlen=1)))
+        return
+    times = "plain loop | convscope | x | --fast | x | gained by --fast |"
     print(f"{torch.get_num_threads()} threads\n")
-    print("| one step | size | plain loop | convscope | x | --fast | x | gained by --fast |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"| one step | size | {'plain loop | convscope |' if given.memory else times}")
+    print(f"|{'---|' * (4 if given.memory else 8)}")
     with tempfile.TemporaryDirectory() as folder:
-        files = classic_networks(Path(folder))
-        googlenet, vgg = (
-            convscope.open_network(files[name][0], weights=files[name][1])
-            for name in ("bvlc_googlenet", "VGG16")
-        )
         for size in given.size:
-            for words, plain, ours in (*dreams(googlenet, vgg, size), *styles(vgg, size)):
-                if given.only not in words:
-                    continue
-                steps = ours.steps("float32"), ours.steps("bfloat16")
-                theirs, full, half = measured((plain, *steps), given.turns)
-                times = f"{theirs * 1e3:.0f} ms | {full * 1e3:.0f} ms | {theirs / full:.1f}"
-                fast = f"{half * 1e3:.0f} ms | {theirs / half:.1f} | {ours.kept():.1%}"
-                print(f"| {words} | {size} | {times} | {fast} |", flush=True)
+            for words, plain, ours in pairs(Path(folder), size, given.only):
+                if given.memory:
+                    found = (memory_of(engine, words, size, folder) for engine in ("plain", "float32"))
+                    row = " | ".join(f"{count / 1e6:.0f} MB" for count in found)
+                else:
+                    row = time_row(plain, ours, given.turns)
+                print(f"| {words} | {size} | {row} |", flush=True)
+
+
+def time_row(plain: Iterator[None], ours: Ours, turns: int) -> str:
+    """Return the cells of a row of seconds."""
+    theirs, full, half = measured((plain, ours.steps("float32"), ours.steps("bfloat16")), turns)
+    times = f"{theirs * 1e3:.0f} ms | {full * 1e3:.0f} ms | {theirs / full:.1f}"
+    return f"{times} | {half * 1e3:.0f} ms | {theirs / half:.1f} | {ours.kept():.1%}"
 
 
 if __name__ == "__main__":
