@@ -11,7 +11,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS
-from convscope.network.outputs import made_by
+from convscope.network.producers import made_by
 
 FUSED_ATTENTION = "scaled_dot_product_attention"
 

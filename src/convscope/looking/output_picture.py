@@ -12,7 +12,7 @@ from PIL import Image
 from convscope.errors import InputError
 from convscope.looking.answers import answer, require_finite, seen_by, value_of_role
 from convscope.network.network import Network
-from convscope.network.outputs import made_by
+from convscope.network.producers import made_by
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels

@@ -19,7 +19,7 @@ from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.operations.assertions import ASSERTIONS
-from convscope.network.outputs import made_by
+from convscope.network.producers import made_by
 from convscope.network.tokens import token_grids
 
 # the same numbers, in another order or as they are

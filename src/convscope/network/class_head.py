@@ -12,7 +12,8 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.graph import Graph
 from convscope.network.operations import kind_of
-from convscope.network.outputs import Output, made_by, producer_of
+from convscope.network.outputs import Output
+from convscope.network.producers import made_by, producer_of
 
 
 def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -> Output:

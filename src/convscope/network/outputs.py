@@ -17,17 +17,11 @@ from convscope.network.axes import shape_channels_first
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import kind_of
 from convscope.network.parameters import Shape
+from convscope.network.producers import SQUASHING, answer_of, made_by, producer_of
 
 Role = Literal["classes", "class map", "picture", "boxes", "tokens", "map", "vector"]
 
-_SQUASHING = ("probabilities", "log_probabilities")
 _LINEAR = ("bias", "scale", "power", "add", "multiply")
-_OPERATORS = {
-    "mean": "reduce",
-    "adaptive_avg_pool2d": "global_average_pool",
-    "view": "reshape",
-    "sum": "reduce",
-}
 _COARSE = 8  # a map whose positions are so many pixels apart is a classifier's, looked at in several places
 _ANCHORS, _KINDS = (1, 3, 5, 9), (1, 20, 80)  # of the YOLO family: boxes at a place, classes of VOC and COCO
 _LANDMARKS = (136, 212, 936, 956, 1404, 1434)  # 68, 106, 468 and 478 points of a face
@@ -145,7 +139,7 @@ class _Context:
         sigmoid = made_by(self.graph, output.value) == "sigmoid"
         if count > 1 and made_by(self.graph, output.value) != "softmax" and self._counts_places(output.value):
             return output
-        if part in _SQUASHING and (count > 1 or sigmoid):
+        if part in SQUASHING and (count > 1 or sigmoid):
             other = count in _LANDMARKS or (sigmoid and count > 1 and hint)
             return output if other else replace(output, role="classes", labeled=count == self.labels)
         if count == 1:
@@ -175,7 +169,7 @@ class _Context:
             if _is_of_places(self.shapes.get(value)):
                 return True
             kind = made_by(self.graph, value)
-            passed = kind_of(kind).part in (*_SQUASHING, "rearrangement")
+            passed = kind_of(kind).part in (*SQUASHING, "rearrangement")
             passed = passed or kind in ("permute", "concat", *_LINEAR)
             if not passed or not step.inputs:
                 return False
@@ -207,7 +201,7 @@ class _Context:
         full, fine = (
             all(share * here >= there for here, there in zip(size, whole, strict=True)) for share in (1, 2)
         )
-        if kind_of(kind).part in _SQUASHING and kind != "sigmoid" and self._over_channels(value, shape):
+        if kind_of(kind).part in SQUASHING and kind != "sigmoid" and self._over_channels(value, shape):
             return "classes" if coarse else "class map"
         if channels == self.labels and not coarse:
             return "class map"
@@ -294,7 +288,7 @@ def _of_boxes(graph: Graph, output: Output, corners: set[int]) -> Output:
 
 
 def _kind_of_numbers(graph: Graph, output: Output) -> Literal["scores", "numbers"]:
-    squashed = kind_of(made_by(graph, output.value)).part in _SQUASHING
+    squashed = kind_of(made_by(graph, output.value)).part in SQUASHING
     return "scores" if squashed or _SCORES.search(f"{output.name} {output.value}") else "numbers"
 
 
@@ -320,39 +314,6 @@ def _is_of_places(shape: Shape | None) -> bool:
     return shape is not None and len(shape) > 3 and sum(size > 1 for size in shape[1:]) > 1
 
 
-def producer_of(graph: Graph, value: str) -> Operation | None:
-    """Return the operation that makes a value; where it is rounded to codes of a few bits, what made it before."""
-    producer = graph.producers.get(value)
-    while producer is not None and producer.kind == "dequantize":
-        codes = graph.producers.get(producer.inputs[0])
-        if codes is None or codes.kind != "quantize":
-            break
-        producer = graph.producers.get(codes.inputs[0])
-    return producer
-
-
-def made_by(graph: Graph, value: str) -> str:
-    """Return the kind of the operation that makes a value, by its own name for torch's too; nothing for an input."""
-    producer = producer_of(graph, value)
-    if producer is None or producer.kind != "aten":
-        return producer.kind if producer else ""
-    operator = str(producer.attributes["operator"]).partition(".")[0]
-    return "resize" if operator.startswith("upsample") else _OPERATORS.get(operator, operator)
-
-
-def answer_of(graph: Graph, output: str) -> str:
-    """Return the probabilities that an output passes on in another shape, or itself, before an argmax.
-
-    An output whose channels were moved at last, to where the network has them nowhere else, is the one before that.
-    """
-    value = output = _unturned(graph, output)
-    while (part := kind_of(made_by(graph, value)).part) in ("rearrangement", "choice"):
-        producer = producer_of(graph, value)
-        value = producer.inputs[0] if producer else ""
-        output = value if part == "choice" else output
-    return value if kind_of(made_by(graph, value)).part in _SQUASHING else output
-
-
 def _picture(graph: Graph) -> Shape | None:
     """Return the shape of the first input of maps, channels first; a graph that has them so may take them last."""
     shape: Shape | None = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
@@ -360,16 +321,6 @@ def _picture(graph: Graph) -> Shape | None:
         return None
     last = graph.channels_last or (shape[1] not in (1, 3) and shape[3] in (1, 3))
     return shape_channels_first(shape) if last else shape
-
-
-def _unturned(graph: Graph, output: str) -> str:
-    turned = (0, 3, 1, 2) if graph.channels_last else (0, 2, 3, 1)
-    step = graph.producers.get(output)
-    while step is not None and step.kind == "identity":
-        step = graph.producers.get(step.inputs[0])
-    if step is not None and step.kind == "permute" and tuple(step.attributes["order"]) == turned:
-        return step.inputs[0]
-    return output
 
 
 def _channels_first(graph: Graph, shape: Shape | None) -> Shape | None:

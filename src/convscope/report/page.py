@@ -25,7 +25,7 @@ from convscope.looking.answers import seen_by
 from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
-from convscope.network.outputs import made_by
+from convscope.network.producers import made_by
 from convscope.pictures.photograph import InputLike, Photograph, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import as_json, recipe_of
