@@ -32,7 +32,7 @@ PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sy
 # Photographs of a browser's window, and what matplotlib drew by itself.
 WITHOUT_RECIPE = {"report.png", "report-dark.png", "report-dreams.png"}
 WITHOUT_RECIPE |= {"loss.png", "vis_square.png", "seen.png", "gradient.png"}
-WITHOUT_RECIPE |= {"style-losses.jpg"}  # eight pictures
+WITHOUT_RECIPE |= {"style-networks.webp", "style-first-size.webp"}  # four pictures each
 WITHOUT_RECIPE |= {
     f"fooled-{name}.webp" for name in ("natural", "silent", "gate")
 }  # of networks that are no file
