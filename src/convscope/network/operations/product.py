@@ -55,25 +55,22 @@ def product_convolution(
     >>> product_convolution(x, prepare_product(weight, None))  # convolution(x, weight=weight)
     """
     filters, (count, channels, height, width) = convolution.filters, input.shape
-    into = addend if addend is not None and _may_be_written(addend) else None
-    if into is None:
-        maps = input.new_empty(count, height, width, filters.shape[1])
-        # Detached it is no view: it belongs to who gets it, who may write over it.
-        output = maps.permute(0, 3, 1, 2).detach()
+    rows, step = input.permute(0, 2, 3, 1).reshape(-1, channels), height * width
+    if addend is not None and _may_be_written(addend):
+        sums = addend.permute(0, 2, 3, 1).view(-1, filters.shape[1])
+        for at in range(0, len(rows), max(1, step)):
+            sums[at : at + step].addmm_(rows[at : at + step], filters)
+        output, addend = addend, None
     else:
-        output, maps = into, into.permute(0, 2, 3, 1)
-    rows = input.permute(0, 2, 3, 1).reshape(-1, channels)
-    products = maps.view(-1, filters.shape[1])
-    # One picture after the other: each has the same bytes alone as in a batch.
-    for at in range(0, len(rows), step := max(1, height * width)):
-        picture, place = rows[at : at + step], products[at : at + step]
-        if into is None:
-            torch.mm(picture, filters, out=place)
-        else:
-            place.addmm_(picture, filters)
+        sums = torch.mm(rows, filters) if count == 1 else rows.new_empty(len(rows), filters.shape[1])
+        for at in range(0, len(rows) if count > 1 else 0, max(1, step)):
+            # One picture after the other: each has the same bytes alone as in a batch.
+            torch.mm(rows[at : at + step], filters, out=sums[at : at + step])
+        # Detached it is no view: it belongs to who gets it, who may write over it.
+        output = sums.view(count, height, width, filters.shape[1]).permute(0, 3, 1, 2).detach()
     if convolution.bias is not None:
-        products.add_(convolution.bias)
-    if addend is not None and into is None:
+        sums.add_(convolution.bias)
+    if addend is not None:
         output.add_(addend)
     return output.relu_() if activation == "relu" else output
 
