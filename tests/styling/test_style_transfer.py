@@ -169,6 +169,15 @@ COUNTED = pytest.mark.filterwarnings("ignore:the preset's weights are for a netw
 
 
 @COUNTED
+@pytest.mark.filterwarnings("ignore:the preset keras keeps its source's numbers")
+def test_keras_s_steps_are_not_too_long_elsewhere() -> None:
+    """At its source's rate, for VGG, the second step is 10,000 times above the first."""
+    made = transfer_of(open_network("builtin"), "chelsea", "coffee", preset="keras", size=64, steps=4)
+    totals = [step.total for step in made.steps()]
+    assert totals == sorted(totals, reverse=True)
+
+
+@COUNTED
 @pytest.mark.parametrize("preset", ["default", "gatys"])  # values in 0..1, and in 0..255
 def test_every_start(network: Network, preset: str) -> None:
     def started(start: object, seed: int = 0) -> np.ndarray:

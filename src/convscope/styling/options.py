@@ -92,6 +92,8 @@ class StyleOptions(JobOptions):
         preset = self.source
         settings = preset.settings
         changes: dict[str, Any] = {} if self.optimizer is None else _optimizer(self.optimizer, preset)
+        if preset.rate_elsewhere is not None and not preset.is_for(network):
+            changes.setdefault("rate", preset.rate_elsewhere)
         usual = changes.get("rate", settings.rate)
         changes |= {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
         for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):

@@ -15,6 +15,7 @@ from convscope.errors import by_name
 from convscope.network.network import Network
 from convscope.optimization.optimizers import LBFGS, Adam, GradientAscent
 from convscope.optimization.regularizers import NeighborDifference, TotalVariation
+from convscope.optimization.settings import Schedule
 from convscope.pictures.resizing import Size
 from convscope.styling.layers import vgg_layers
 from convscope.styling.losses import (
@@ -35,8 +36,9 @@ class StylePreset:
     """A style transfer by name: its source in words, its settings with VGG's layers, and the size it was made for.
 
     ``size`` is in pixels, of the ``side`` that its source gives; ``adam_rate`` is the rate it has for Adam, where it
-    offers both. ``answers`` are those that its weights are for, where another network's count as if they were as large;
-    ``unit_range``: its source's VGG takes 0..1, as torchvision's (Caffe's, of 0..255, answers a hundred times as much).
+    offers both. ``answers`` are those that its weights are for, where another network's count as if they were as large,
+    and ``rate_elsewhere`` is the rate for such a network, where the source's goes too far; ``unit_range``: its source's
+    VGG takes 0..1, as torchvision's (Caffe's, of 0..255, answers a hundred times as much).
 
     >>> presets.STYLE_PRESETS["gatys"].size
     800
@@ -49,6 +51,7 @@ class StylePreset:
     before_relu: bool = False
     answers: MeanAnswers | None = None
     adam_rate: float | None = None
+    rate_elsewhere: Schedule | None = None
     unit_range: bool = False
 
     def is_for(self, network: Network) -> bool:
@@ -77,6 +80,11 @@ def keras_rate(step: int) -> float:
     """Return 100, less by 4 % every hundred steps."""
     share: float = 0.96 ** ((step - 1) / 100)
     return 100.0 * share
+
+
+def keras_rate_elsewhere(step: int) -> float:
+    """Return a hundredth of it: steps as long as the gradient, which is that much larger in fewer layers than VGG's."""
+    return keras_rate(step) / 100
 
 
 def _lecture(content: str, **changes: object) -> StyleSettings:
@@ -238,6 +246,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
             size=400,
             side="height",
             answers=_VGG19,
+            rate_elsewhere=keras_rate_elsewhere,
         ),
         "wasserstein": StylePreset(
             "Crowson, style-transfer-pytorch: means and covariances, sizes by the root of 2, Adam carried up",
