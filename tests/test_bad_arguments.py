@@ -1,5 +1,6 @@
 """Every public function is given every kind of bad input: one line of convscope's, never an exception of torch's."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import convscope
 from convscope import ConvscopeError
 from convscope.argument_errors import fits
+from convscope.errors import InputError
 from planted import edge_picture, planted_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
@@ -219,3 +222,36 @@ def test_what_is_possible_is_named_with_its_article() -> None:
         convscope.ConvscopeError, match=r"not a text or an Address or an Objective or several"
     ):
         convscope.feature_visualization(planted_network(), lambda answers: answers)  # type: ignore[arg-type]
+
+
+def test_habits_of_other_libraries_are_answered() -> None:
+    module, network = nn.Conv2d(3, 4, 3), planted_network()
+    with pytest.raises(InputError, match=r"not a Network: convscope\.open_network gives one"):
+        convscope.filters(module, "conv1")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"address is Conv2d\(.*, not an address such as conv1:42"):
+        convscope.filters(network, module)  # type: ignore[arg-type]
+    for name, here in (
+        ("GradCAM", "grad_cam"),
+        ("render_vis", "feature_visualization"),
+        ("fliters", "filters"),
+    ):
+        with pytest.raises(AttributeError, match=f"convscope has no '{name}'. Did you mean '{here}'"):
+            getattr(convscope, name)
+    for name, here in (
+        ("eval", "always in evaluation mode"),
+        ("summary", "layer_table"),
+        ("to", "device='cuda'"),
+    ):
+        with pytest.raises(AttributeError, match=here):
+            getattr(network, name)
+    with pytest.raises(AttributeError, match="'Network' object has no attribute 'conv1'"):
+        _ = network.conv1
+    assert not hasattr(network, "forward") and copy.copy(network).name == network.name
+
+
+def test_what_argmax_gives_is_a_class() -> None:
+    network = planted_network()
+    scores = torch.tensor([0.1, 0.7, 0.2])
+    found = convscope.saliency(network, edge_picture(), scores.argmax())  # type: ignore[arg-type]
+    assert found.recipe is not None and found.recipe.arguments["target"] == 1
+    assert found.encode() == convscope.saliency(network, edge_picture(), 1).encode()

@@ -11,4 +11,22 @@ import lazy_loader
 from convscope._version import __version__ as __version__
 
 # Each is loaded on first use, so that `convscope --help` need not wait for torch.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_public, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_CALLED = {"render_vis": "feature_visualization", "load": "open_network", "load_model": "open_network"}
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name; of one that is not there, say which it may be: ``GradCAM`` is `grad_cam` here."""
+    try:
+        return _public(name)
+    except AttributeError:
+        if name in __all__ or name.startswith("_"):
+            raise
+    from convscope.errors import did_you_mean
+
+    letters = name.replace("_", "").lower()
+    meant = (
+        [_CALLED[name]] if name in _CALLED else [one for one in __all__ if one.replace("_", "") == letters]
+    )
+    hint = f" Did you mean {meant[0]!r}?" if meant else did_you_mean(name, __all__)
+    raise AttributeError(f"convscope has no {name!r}.{hint}")

@@ -77,6 +77,7 @@ _BY_NAME: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(_ADDRESSES, ("an address such as conv1:42", _is_address)),
 }
 """What arguments of these names are, where their annotation leaves it open."""
+_SAID_BY_NAME = ("network", "address")  # which an annotation calls a Network, and a text, and no more
 
 
 def arguments_in_words(function: _Function) -> _Function:
@@ -114,6 +115,8 @@ def _plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, Real):
         return float(value)
+    if _is_one_number(value) and type(value).__module__ == "torch" and str(value.dtype) == "torch.int64":
+        return value if value.is_meta else int(value)  # what argmax() gives
     return (
         bool(value)
         if type(value).__module__ == "numpy" and type(value).__name__.startswith("bool")
@@ -156,9 +159,10 @@ def _misfit(
         if parameter.kind is parameter.VAR_KEYWORD:
             continue
         for one in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
-            if not fits(one, expected):
-                return f"{name} is {in_short(one)}, not {_in_words(expected)}"
             expectation, is_that = _BY_NAME.get(name, ("", callable))
+            if not fits(one, expected):
+                kind = expectation if name in _SAID_BY_NAME else _in_words(expected)
+                return f"{name} is {in_short(one)}, not {kind}"
             if expectation and not is_that(one):
                 return f"{name} is {in_short(one)}, not {expectation}"
             if words := unusable(name, one):

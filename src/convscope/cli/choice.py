@@ -13,9 +13,17 @@ class Choice(click.Choice[Any]):
     """Click's, with ``Did you mean``: a list of thirty methods is no answer to a missing hyphen."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the value that is meant; BadParameter with what is possible and what is closest."""
+        """Return the value that is meant; BadParameter with what is closest and what is possible."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            closest = did_you_mean(str(value), map(str, self.choices))
+            meant = [choice for choice in map(str, self.choices) if _letters(choice) == _letters(str(value))]
+            closest = (
+                f" Did you mean {meant[0]!r}?" if meant else did_you_mean(str(value), map(str, self.choices))
+            )
             raise click.BadParameter(f"{error.message}{closest}", ctx, param) from None
+
+
+def _letters(text: str) -> str:
+    """Return what a name has in every tool: ``GradCAM++`` and ``grad-cam-plus-plus`` are one."""
+    return "".join(filter(str.isalnum, text.lower().replace("+", "plus")))

@@ -23,6 +23,7 @@ import click
 
 from convscope.cli.choice import Choice
 from convscope.cli.completion import offer
+from convscope.cli.elsewhere import command_meant
 from convscope.cli.help_page import name_values, write_options
 from convscope.cli.patience import patience
 from convscope.cli.result_paths import INTERRUPTED, note, printable
@@ -103,6 +104,8 @@ class ConvscopeGroup(click.Group):
                 result = super().invoke(context)
         except KeyboardInterrupt:
             raise _interrupted(options) from None
+        except click.NoSuchOption as error:
+            raise _in_its_place(error) from None
         except (ConvscopeError, MemoryError) as error:
             if options.interrupted:
                 raise _interrupted(options) from None
@@ -142,8 +145,7 @@ class ConvscopeGroup(click.Group):
         try:
             return super().resolve_command(context, arguments)
         except click.UsageError:
-            names = self.list_commands(context)
-            hint = did_you_mean(arguments[0], names) or f" Possible: {', '.join(names)}"
+            hint = command_meant(arguments[0], self.list_commands(context))
             raise click.UsageError(f"there is no command {arguments[0]!r}.{hint}", context) from None
 
 
@@ -198,6 +200,20 @@ def _no_picture(_: click.Context, __: click.Parameter, given: str) -> str:
             f"{given} is a picture, and NETWORK stands first: convscope COMMAND NETWORK {given}"
         )
     return given
+
+
+def _in_its_place(error: click.NoSuchOption) -> click.UsageError:
+    """Return what to say of an unknown option: that it stands without a name, where it is called as an argument is."""
+    wanted = error.option_name.lstrip("-").removesuffix("s")
+    if error.ctx is None:
+        return error
+    arguments = [one for one in error.ctx.command.params if isinstance(one, click.Argument)]
+    if wanted not in [(one.name or "").removesuffix("s") for one in arguments]:
+        return error
+    usage = " ".join(
+        ["convscope", error.ctx.command.name or "", *(one.make_metavar(error.ctx) for one in arguments)]
+    )
+    return click.UsageError(f"{error.option_name} is no option; it stands without a name: {usage}", error.ctx)
 
 
 def _require_folder() -> None:

@@ -6,6 +6,7 @@ imported when something of it is opened: all five take longer than most networks
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -27,6 +28,8 @@ from convscope.formats.request import Request
 from convscope.formats.zoo.fetching import ZOO, fetch
 
 Opener = Callable[[Request], NetworkParts]
+_OF_A_LIBRARY = re.compile(r"[A-Za-z_]+\d\w*")  # resnet18, inception_v3
+_OF_A_HUB = re.compile(r"(hf[:-])?[\w-]+/[\w.-]+")  # microsoft/resnet-50
 
 
 def _of(module: str, name: str) -> Opener:
@@ -136,6 +139,10 @@ def _missing(request: Request) -> str:
     folder = request.path.parent
     beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     close = did_you_mean(request.path.name, [*beside, *(prefix for prefix in BY_PREFIX)])
+    if not close and _OF_A_LIBRARY.fullmatch(source):
+        close = f" A network's name has its library before it: torchvision:{source}, timm:{source} or keras:{source}."
+    elif not folder.is_dir() and _OF_A_HUB.fullmatch(source) and kind_of_name(request.path) is None:
+        close = " Nothing is downloaded from a hub: give the folder of config.json and weights, or a module (Python)."
     return f"there is no such file or folder.{close} {BUILTIN!r} is always there"
 
 

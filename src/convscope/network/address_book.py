@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph
 from convscope.network.labels import find_label
 from convscope.network.parameters import Shape
+
+_SEVERAL = re.compile(r"\*|\d+(?:[-,:]\d*)+")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class AddressBook:
         return ""
 
     def _class_named(self, label: str, value: str) -> int:
+        if _SEVERAL.fullmatch(label) and label not in (self.labels or ()):
+            raise UnknownLayer(
+                f"{f'{value}:{label}'!r} names several channels, and an address has one: give {value}:0 {value}:1, or "
+                "the layer and --channels (channels=)"
+            )
         if not self.labels:
             raise UnknownLayer(
                 f"{label!r} is a label, and this network has none: give the class's number, or labels"

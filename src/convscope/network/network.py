@@ -53,6 +53,21 @@ from convscope.pictures.photograph import InputLike, Photograph, PictureLike, op
 if TYPE_CHECKING:
     from convscope.web.notebook import Explorer
 
+_OF_MODULES = {
+    "forward": "network.predict(picture) names classes, network.activations(batch, address) has the numbers",
+    "eval": "it is always in evaluation mode",
+    "train": "it is always in evaluation mode",
+    "to": "open_network(..., device='cuda') computes elsewhere",
+    "cuda": "open_network(..., device='cuda') computes elsewhere",
+    "state_dict": "network.parameters has the weights by their names",
+    "named_parameters": "network.parameters has the weights by their names",
+    "modules": "network.layers has the layers by their names",
+    "named_modules": "network.layers has the layers by their names",
+    "register_forward_hook": "network.activations(batch, address) has what a layer answers",
+    "summary": "print(convscope.layer_table(network))",
+}
+"""What stands here for what a module of torch or a model of Keras has."""
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Network:
@@ -363,6 +378,15 @@ class Network:
             "a network is not called like a module: network.predict(picture) names the classes of a picture, "
             f"network.activations(batch, {self.main_output!r}) has what its output answers to a batch"
         )
+
+    if not TYPE_CHECKING:  # who checks types is told of every name that is not there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say what a module's attribute is here: a network is none."""
+            here = _OF_MODULES.get(name)
+            if here is None:
+                object.__getattribute__(self, name)  # raises, with what a property of that name raised
+            raise AttributeError(f"a network is no module, and has no {name!r}: {here}")
 
     @arguments_in_words
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
