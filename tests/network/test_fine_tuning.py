@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from PIL import Image
+from torch import nn
 
 import convscope
 from convscope.cli import main
@@ -105,6 +106,45 @@ def test_what_cannot_be_learned_is_said(network: convscope.Network, folder: Path
         image_folder(tmp_path / "missing")
     with pytest.raises(InputError, match="at least two labels"):
         replace_head(network, ["one"])
+    (tmp_path / "colors/train").mkdir(parents=True)
+    (tmp_path / "colors/test").symlink_to(folder)
+    (tmp_path / "colors/train/red").mkdir()
+    with pytest.raises(InputError, match=r"/colors/test is a class here, .*; its folders may be the classes"):
+        image_folder(tmp_path / "colors")
+
+
+class Classifier(nn.Module):
+    """A small one; exported `alone`, its code has room for a batch of one."""
+
+    def __init__(self, alone: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.alone, self.conv, self.head = alone, nn.Conv2d(3, 4, 3, 4), nn.Linear(4 * 64, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv(x))
+        answer: torch.Tensor = self.head(x.reshape(1, 256) if self.alone else x.flatten(1))
+        return answer
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
+def test_a_program_that_was_exported_of_one_picture_learns_the_same(folder: Path, tmp_path: Path) -> None:
+    """Two pictures through its `reshape(1, 256)` were a RuntimeError, and called a fault of convscope's."""
+    losses = []
+    for alone in (True, False):
+        path = tmp_path / f"{alone}.pt2"
+        torch.export.save(torch.export.export(Classifier(alone).eval(), (torch.zeros(1, 3, 32, 32),)), path)
+        paths, numbers, labels = image_folder(folder)
+        network = replace_head(convscope.open_network(path), labels)
+        losses.append([step.loss for step in fine_tune(network, (paths, numbers), steps=3, batch_size=4)])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    assert len(set(losses[0])) == 3
+
+
+def test_a_map_of_classes_is_not_taught_one_a_picture(folder: Path) -> None:
+    network = convscope.open_network(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), input_shape=(1, 3, 32, 32))
+    with pytest.raises(InputError, match=r"teaches classes of whole pictures, and .* answers .*map"):
+        next(fine_tune(network, image_folder(folder)[:2], steps=1))
 
 
 def onnx_classifier(path: Path, *behind: NodeProto) -> convscope.Network:

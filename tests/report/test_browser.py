@@ -85,9 +85,7 @@ def test_the_page_is_whole(browser: Any, path: Path, width: int, theme: str) -> 
         assert min(widths) > 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         boxes = page.evaluate("[...document.images].map(i => i.getBoundingClientRect().right)")
-        scrolled = page.evaluate(
-            "[...document.images].map(i => !!i.closest('.journey, .scrolled, .tree'))"
-        )
+        scrolled = page.evaluate("[...document.images].map(i => !!i.closest('.journey, .scrolled, .tree'))")
         assert all(right <= width for right, inside in zip(boxes, scrolled, strict=True) if not inside)
         OUT.mkdir(exist_ok=True)
         page.screenshot(path=OUT / f"{path.stem}-{width}-{theme}.png", full_page=True)
@@ -128,7 +126,9 @@ def test_tables_scroll_in_their_own_box_and_links_lead_somewhere(browser: Any, p
 
 def test_on_a_phone_the_tree_of_relevance_scrolls_and_is_read(browser: Any, planted_page: Path) -> None:
     with Visit(browser, planted_page, 390) as visit:
-        visit.page.evaluate("document.querySelector('.plate.made').classList.add('tree')")  # this page has none
+        visit.page.evaluate(
+            "document.querySelector('.plate.made').classList.add('tree')"
+        )  # this page has none
         image, box = visit.page.evaluate(
             "(i => [i.width, i.closest('picture').clientWidth])(document.querySelector('.tree img'))"
         )

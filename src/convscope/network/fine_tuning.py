@@ -18,6 +18,7 @@ from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.engine.execution import cut
 from convscope.network.network import Network
+from convscope.network.shapes import infer_shapes
 from convscope.network.surgery import head_of
 from convscope.pictures.decoding import picture_endings
 
@@ -56,7 +57,9 @@ def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
     for number, one in enumerate(classes):
         pictures = sorted(path for path in one.iterdir() if path.suffix.lower() in picture_endings())
         if not pictures:
-            raise InputError(f"{one} has no picture ({', '.join(picture_endings())})")
+            inside = any(path.is_dir() for path in one.iterdir())
+            hint = f"; its folders may be the classes: give {one}" if inside else " that convscope reads"
+            raise InputError(f"{one} is a class here, and has no picture{hint}")
         paths += pictures
         numbers += [number] * len(pictures)
     return paths, numbers, [one.name for one in classes]
@@ -89,13 +92,14 @@ def fine_tune(
     >>> step.network.save("textures.convscope")
     """
     paths, numbers = pictures
-    scores = network.class_scores
+    scores = _scores(network)
     keys = _learnable(network, layers or [each.name for each in head_of(network)], scores)
     center = network.picture_spec.replace(crops=1)
     learned = {key: network.parameters[key].clone().requires_grad_() for key in keys}
     optimize = (optimizer or (lambda given: torch.optim.Adam(given, lr=1e-3)))(list(learned.values()))
     module = cut(network.graph, [scores])
     buffers: Mapping[str, str] = module.meta["parameters"]
+    alone = not _takes_several(network, scores)
     random = torch.Generator().manual_seed(seed)
     for number in range(1, steps + 1):
         batch = torch.randperm(len(paths), generator=random)[:batch_size].tolist()
@@ -104,9 +108,9 @@ def fine_tune(
         input = torch.where(mirrored, input.flip(2 if network.graph.channels_last else 3), input)
         labels = torch.tensor([numbers[index] for index in batch], device=input.device)
         with torch.enable_grad():
-            (logits,) = functional_call(
-                module, {buffers[key]: value for key, value in learned.items()}, (input,)
-            )
+            weights = {buffers[key]: value for key, value in learned.items()}
+            parts = torch.split(input, 1 if alone else len(input))
+            logits = torch.cat([functional_call(module, weights, (part,))[0] for part in parts])
             logits = network.channels_first(scores, logits)
             logits = logits.flatten(2).mean(2) if logits.dim() > 2 else logits
             loss = torch.nn.functional.cross_entropy(logits, labels)
@@ -116,6 +120,27 @@ def fine_tune(
         accuracy = (logits.argmax(1) == labels).float().mean()
         now = network.with_parameters({key: value.detach().clone() for key, value in learned.items()})
         yield TrainingStep(number, steps, loss.item(), accuracy.item(), now)
+
+
+def _scores(network: Network) -> str:
+    try:
+        return network.class_scores
+    except InputError as error:
+        answers = ", ".join(map(str, network.outputs))
+        raise InputError(
+            f"fine-tuning teaches classes of whole pictures, and {network.name} answers {answers}"
+        ) from error
+
+
+def _takes_several(network: Network, scores: str) -> bool:
+    """Tell whether pictures go through together: a program that was exported of one picture may take each alone."""
+    try:
+        infer_shapes(
+            network.graph, {name: (2, *shape[1:]) for name, shape in network.graph.inputs.items()}, (scores,)
+        )
+    except InputError:
+        return False
+    return True
 
 
 def _learnable(network: Network, layers: Sequence[str], scores: str) -> list[str]:
