@@ -33,7 +33,7 @@ NO_USE = [
     (["--method", "occlusion", "--stride", "-3"], "-3 is not in the range x>=1"),
     (["--method", "occlusion", "--baseline", "pink"], "'pink' is not one of"),
     (["--method", "integrated-gradients", "--steps", "0"], "0 is not in the range x>=1"),
-    (["--method", "integrated-gradients", "--steps", "1.5"], "'1.5' is not a valid integer.\n"),
+    (["--method", "integrated-gradients", "--steps", "1.5"], "'1.5' is not a valid integer."),
     (["--method", "shapley", "--grid", "1"], "1 is not in the range x>=2"),
     (["--method", "relevance", "--rule", "deep-taylor"], "'deep-taylor' is not one of"),
     (["--method", "finer-cam", "--classes", "0"], "0 is not in the range x>=1"),
