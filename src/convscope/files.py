@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from convscope.errors import ConvscopeError, NetworkFileError, PictureError
@@ -162,6 +163,15 @@ def destination(path: str | os.PathLike[str]) -> Path:
     if path.exists() and not path.is_file() and not path.is_dir():
         raise OSError(errno.EINVAL, f"it is {_kind(path.stat().st_mode)}, not a file", os.fspath(path))
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OSError where no file can be made beside `path`, or in the nearest folder above it that is there.
+
+    A file without a name is made and forgotten: what permissions say is not all that a file system may refuse.
+    """
+    folder = next(one for one in Path(path).absolute().parents if one.is_dir())
+    TemporaryFile(dir=folder).close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 import convscope
 from convscope.cli import main
 from convscope.errors import PictureError
+from convscope.network.engine.runner import Runner
 from convscope.pictures.picture import Picture
 from planted import edge_picture, plain_picture, planted_files
 
@@ -242,6 +243,31 @@ def test_a_page_is_not_saved_under_a_pictures_name(words: tuple[str, ...], name:
     assert answer.exit_code == 2
     assert f"-o {name}: a page cannot be saved so; possible: .html, .htm" in answer.stderr
     assert not Path(name).exists()
+
+
+@pytest.mark.parametrize("output", ["/proc/", "/proc/x", "/proc/new/x", None])
+@pytest.mark.parametrize("name", ["report", "dream", "see"])
+def test_where_nothing_can_be_written_is_told_before_the_work(
+    name: str, output: str | None, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's own folder takes no file, whoever asks. A demo took its minute, and was lost."""
+    words, ending = WRITING[name]
+    words = [
+        {"NETWORK": str(here / "planted"), "PICTURE": str(here / "photo.png")}.get(one, one) for one in words
+    ]
+    if output is None:
+        monkeypatch.chdir("/proc")
+    else:
+        words += ["-o", output if output.endswith("/") else output + ending]
+    monkeypatch.setattr(Runner, "run", None)
+    monkeypatch.setattr(Runner, "module", None)  # no work is begun
+    result = run(words)
+    assert result.exit_code == 1 and "Error: cannot " in result.stderr, result.output
+
+
+def test_what_only_prints_needs_no_place_to_write(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/proc")
+    assert run(["classify", str(here / "planted"), str(here / "photo.png")]).exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["survey", "report", "dream", "see", "filters"])

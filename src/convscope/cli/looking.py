@@ -130,7 +130,7 @@ def classify(
     from convscope.looking.classify import predictions, probabilities
 
     named = pictures_named(pictures, signals=True)
-    folder = folder_of(output, len(named))
+    folder = folder_of(output, len(named)) if output else None  # without -o nothing is written
     opened = opening.open(network)
     answers: list[dict[str, Any]] = []
     draw = probabilities if every_class else predictions

@@ -15,7 +15,16 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import FileState, destination, reason, user_path, with_escapes, write_text, writing
+from convscope.files import (
+    FileState,
+    destination,
+    reason,
+    require_writable,
+    user_path,
+    with_escapes,
+    write_text,
+    writing,
+)
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -74,7 +83,7 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
     except OSError as error:
         raise PictureError(f"cannot make the folder {path.parent}: {reason(error)}") from error
     with writing(path):
-        destination(path)
+        require_writable(destination(path))
     return free(path, tuple(beside))
 
 
@@ -84,6 +93,7 @@ def folder_of(output: str | None, number: int, ending: str = ".png") -> str | No
     `ending` is the one to offer where a single file's name has none that is known.
     """
     if output is None or _is_folder(output):
+        _require_possible(str(Path(output or "") / "x.png"))
         return output
     is_file = Path(output).suffix.lower() in _FILES
     if is_file and number > 1:
@@ -131,9 +141,9 @@ def _require_ending(output: str | None, possible: tuple[str, ...], what: str) ->
 
 
 def _require_possible(output: str) -> None:
-    """Refuse, before the work, a device, a pipe, and a name that no file can have."""
+    """Refuse, before the work, a device, a pipe, a name that no file can have, and where none can be made."""
     with writing(path := user_path(output)):
-        destination(path)
+        require_writable(destination(path))
 
 
 def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
