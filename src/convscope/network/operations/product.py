@@ -62,10 +62,7 @@ def product_convolution(
             sums[at : at + step].addmm_(rows[at : at + step], filters)
         output, addend = addend, None
     else:
-        sums = torch.mm(rows, filters) if count == 1 else rows.new_empty(len(rows), filters.shape[1])
-        for at in range(0, len(rows) if count > 1 else 0, max(1, step)):
-            # One picture after the other: each has the same bytes alone as in a batch.
-            torch.mm(rows[at : at + step], filters, out=sums[at : at + step])
+        sums = _products(rows, filters, step)
         # Detached it is no view: it belongs to who gets it, who may write over it.
         output = sums.view(count, height, width, filters.shape[1]).permute(0, 3, 1, 2).detach()
     if convolution.bias is not None:
@@ -73,6 +70,16 @@ def product_convolution(
     if addend is not None:
         output.add_(addend)
     return output.relu_() if activation == "relu" else output
+
+
+def _products(rows: Tensor, filters: Tensor, step: int) -> Tensor:
+    """Return the products, `step` rows of one picture after the other: each has the same bytes alone as in a batch."""
+    if len(rows) <= step:
+        return torch.mm(rows, filters)
+    products = rows.new_empty(len(rows), filters.shape[1])
+    for at in range(0, len(rows), step):
+        torch.mm(rows[at : at + step], filters, out=products[at : at + step])
+    return products
 
 
 def _may_be_written(addend: Tensor) -> bool:
