@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -15,18 +15,7 @@ from convscope.formats.onnx.operators.registry import (
 )
 from convscope.formats.onnx.writer import Part
 from convscope.formats.operation_plan import OperationPlan
-from convscope.network.operations.resizing import Coordinates, Nearest, nearest_indices
-
-_COORDINATES = (
-    "half_pixel",
-    "pytorch_half_pixel",
-    "half_pixel_symmetric",
-    "asymmetric",
-    "align_corners",
-    "tf_half_pixel_for_nn",
-    "tf_crop_and_resize",
-)
-
+from convscope.network.operations.resizing import Aspect, Coordinates, Nearest, nearest_indices
 
 _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
 
@@ -41,7 +30,10 @@ _OF_RATIO: Mapping[str, tuple[Coordinates, Nearest]] = {
 }
 
 
-_POLICIES = ("stretch", "not_larger", "not_smaller")
+_COORDINATES = tuple(name for name in get_args(Coordinates) if name not in _OF_RATIO)
+
+
+_POLICIES = get_args(Aspect)
 
 
 @reads("Resize", "Upsample")
