@@ -281,7 +281,7 @@ def test_rerun_of_a_stranger(red: str, here: Path) -> None:
     assert "carries no recipe" in failed("rerun", "stranger.png")
     assert "there is no file" in failed("rerun", "nothing.png")
     Path("text.png").write_text("no picture")
-    assert "not a PNG, JPEG or WebP" in failed("rerun", "text.png")
+    assert "no whole PNG, JPEG, WebP or SVG picture" in failed("rerun", "text.png")
 
 
 @pytest.mark.parametrize(
