@@ -53,7 +53,7 @@ def test_files_without_a_recipe(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     for name, words in {
         "plain.png": "carries no recipe",
-        "text.png": "is not a PNG",
+        "text.png": "is no whole PNG",
         "missing.png": "no file",
     }.items():
         with pytest.raises(RecipeError, match=words):
