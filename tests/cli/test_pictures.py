@@ -101,7 +101,7 @@ def test_each_picture_is_looked_at_at_each_address(words: tuple[str, ...], here:
 
 
 def test_a_report_of_each_picture_of_a_folder(here: Path) -> None:
-    result = run("report", "planted", "photos", "--sections", "filters", "-o", "pages/")
+    result = run("report", "planted", "photos", "--sections", "filters, values", "-o", "pages/")
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in Path("pages").iterdir()) == [
         "report-edge.png.html",

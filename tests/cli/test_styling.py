@@ -104,7 +104,8 @@ def test_frames_and_film(given: list[str]) -> None:
 
 @pytest.mark.parametrize("film", ["steps.webp", "steps.gif"])
 def test_a_film_s_frames_are_all_as_large_as_the_picture(given: list[str], film: str) -> None:
-    said = run([*given, "--size", "128", "--frames", "frames", "--film", film, "-o", "styled.png"])
+    sizes_of = ("--size", "128", "--coarsest", "64")
+    said = run([*given, *sizes_of, "--frames", "frames", "--film", film, "-o", "styled.png"])
     assert said.split() == ["styled.png", film]
     sizes = [Image.open(path).size for path in Path("frames").glob("*.png")]
     assert sizes == [(128, 102)] * 8  # the first four steps were at half of that

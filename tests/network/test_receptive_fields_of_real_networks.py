@@ -51,5 +51,5 @@ def test_a_box_is_what_changes_a_unit(
     batch = torch.cat([picture, changed(rows, columns, outside=True), *borders])
     answers = network.activations(batch, layer)[layer][:, :, place[0], place[1]].double()
     change = (answers - answers[0]).abs().amax(1) / answers[0].abs().max()
-    assert change[1] <= 1e-6
+    assert change[1] <= 3e-6  # Winograd's convolutions round by what lies beside, too
     assert (change[2:] > 1e-4).all()

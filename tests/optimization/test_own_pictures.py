@@ -5,19 +5,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convscope.errors import UnknownLayer
+from convscope.errors import PictureError, UnknownLayer
 from convscope.optimization.feature_visualization import feature_visualization
 from convscope.optimization.own_pictures import SIZE, is_unit, picture_or_unit
+from convscope.pictures.photograph import open_photograph
 from convscope.styling.style_transfer import style_transfer
 from planted import edge_picture, planted_network
 
 
-@pytest.mark.parametrize(
-    "source", ["coffee", "conv1", "conv9:1", "a:b.png", Path("conv1:2"), np.zeros((4, 4, 3))]
-)
+@pytest.mark.parametrize("source", [Path("conv1:2"), np.zeros((4, 4, 3))])
 def test_pictures_stay_what_they_are(source: object) -> None:
     assert not is_unit(planted_network(), source)
     assert picture_or_unit(planted_network(), source) is source
+
+
+def test_a_name_is_a_picture() -> None:
+    assert not is_unit(planted_network(), "coffee")
+    np.testing.assert_array_equal(
+        picture_or_unit(planted_network(), "coffee").pixels, open_photograph("coffee").pixels
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("conv1", "conv1 is a layer"), ("conv9:1", "no layer 'conv9'"), ("a:b.png", "no picture 'a:b.png'")],
+)
+def test_what_is_neither_is_told_why(source: str, words: str) -> None:
+    assert not is_unit(planted_network(), source)
+    with pytest.raises(PictureError, match=words):
+        picture_or_unit(planted_network(), source)
 
 
 def test_a_unit_is_what_it_wants_to_see() -> None:

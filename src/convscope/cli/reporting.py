@@ -35,7 +35,7 @@ _MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB
 def _sections(text: str) -> tuple[str, ...]:
     from convscope.report.context import SECTIONS
 
-    names = tuple(text.split(","))
+    names = tuple(name.strip() for name in text.split(","))
     for name in names:
         if name not in SECTIONS:
             hint = did_you_mean(name, SECTIONS)

@@ -50,7 +50,7 @@ class ChannelDamping:
         def back(values: Tensor, root: Tensor, slopes: Tensor, output: Tensor) -> None:
             damped = self._power(root).mul_(slopes)
             padded, shares = _padded(values, self.size, 0.0)
-            torch.mul(damped, values, out=shares).mul_(root).mul_(root)
+            shares.addcmul_(damped, values).mul_(root).mul_(root)
             shared = _sum_over_neighbors(padded, values.shape[1])
             torch.addcmul(damped, values, shared, value=-2 * self.beta * self.slope, out=output)
 
@@ -64,7 +64,7 @@ class ChannelDamping:
         """Return the base; each neighbor brings its part of `k` along."""
         part = self.k / _window(self.size, values.shape[1])
         padded, squares = _padded(values, self.size, part)
-        torch.addcmul(values.new_tensor(part), values, values, value=self.slope, out=squares)
+        squares.addcmul_(values, values, value=self.slope)
         return _sum_over_neighbors(padded, values.shape[1])
 
 
@@ -139,12 +139,10 @@ def _window(size: int, channels: int) -> int:
 
 
 def _padded(rows: Tensor, size: int, edge: float) -> tuple[Tensor, Tensor]:
-    """Return memory for rows with half a window of `edge` on either side, and the part of it between, to be filled."""
+    """Return rows full of `edge`, with half a window more on either side, and the part between, to be added to."""
     channels = rows.shape[1]
     reach = _window(size, channels) // 2
-    padded = rows.new_empty(rows.shape[0], channels + 2 * reach)
-    for side in (padded[:, :reach], padded[:, reach + channels :]):
-        side.fill_(edge)
+    padded = rows.new_full((rows.shape[0], channels + 2 * reach), edge)
     return padded, padded[:, reach : reach + channels]
 
 
