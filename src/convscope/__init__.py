@@ -22,11 +22,8 @@ def __getattr__(name: str) -> object:
     except AttributeError:
         if name in __all__ or name.startswith("_"):
             raise
-    from convscope.errors import did_you_mean
+    from convscope.errors import did_you_mean, same_letters
 
-    letters = name.replace("_", "").lower()
-    meant = (
-        [_CALLED[name]] if name in _CALLED else [one for one in __all__ if one.replace("_", "") == letters]
-    )
-    hint = f" Did you mean {meant[0]!r}?" if meant else did_you_mean(name, __all__)
+    meant = _CALLED.get(name) or same_letters(name, filter(str.islower, __all__))
+    hint = f" Did you mean {meant!r}?" if meant else did_you_mean(name, __all__)
     raise AttributeError(f"convscope has no {name!r}.{hint}")

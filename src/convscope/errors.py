@@ -114,6 +114,19 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
 
 
+def same_letters(name: str, candidates: Iterable[str]) -> str | None:
+    """Return the first that differs in hyphens, underscores and capitals alone, as other tools write the same name.
+
+    >>> same_letters("GradCAM++", ["grad-cam", "grad-cam-plus-plus"])
+    'grad-cam-plus-plus'
+    """
+    return next((one for one in candidates if _letters(one) == _letters(name)), None)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower().replace("+", "plus")))
+
+
 def by_name(table: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     """Return what a table has under a name; InputError with the closest names for one that is not there.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from convscope.errors import did_you_mean
+from convscope.errors import did_you_mean, same_letters
 
 
 class Choice(click.Choice[Any]):
@@ -17,13 +17,7 @@ class Choice(click.Choice[Any]):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            meant = [choice for choice in map(str, self.choices) if _letters(choice) == _letters(str(value))]
-            closest = (
-                f" Did you mean {meant[0]!r}?" if meant else did_you_mean(str(value), map(str, self.choices))
-            )
+            choices = [*map(str, self.choices)]
+            meant = same_letters(str(value), choices)
+            closest = f" Did you mean {meant!r}?" if meant else did_you_mean(str(value), choices)
             raise click.BadParameter(f"{error.message}{closest}", ctx, param) from None
-
-
-def _letters(text: str) -> str:
-    """Return what a name has in every tool: ``GradCAM++`` and ``grad-cam-plus-plus`` are one."""
-    return "".join(filter(str.isalnum, text.lower().replace("+", "plus")))

@@ -19,9 +19,8 @@ def open_onnx(request: Request) -> NetworkParts:
     request.refuse("weights", "rules", "architecture", because="an ONNX file has all of its network")
     path = request.path
     model = read_model(path)
-    model.graph.input.sort(
-        key=lambda value: value.name in request.inputs
-    )  # the picture is the first that is left
+    # The picture is the first that is left.
+    model.graph.input.sort(key=lambda value: value.name in request.inputs)
     graph = build_graph(model, path, request.input_shape, request.inputs)
     return NetworkParts(
         graph,

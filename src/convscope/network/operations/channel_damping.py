@@ -97,14 +97,6 @@ class _Differentiable(torch.autograd.Function):
         return ctx.damping.gradient(*ctx.saved_tensors, gradient), None
 
 
-def to_minus(base: Tensor, beta: float) -> Tensor:
-    """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
-    if beta == 0.75:
-        root = base.rsqrt()
-        return root * root.sqrt()
-    return base.pow(-beta)
-
-
 def _by_pieces(function: Callable[..., None], count: int, *inputs: Tensor) -> list[Tensor]:
     """Return `count` outputs, which a function writes from rows (positions, channels) of each input, some at a time."""
     first, channels = inputs[0].movedim(1, -1), inputs[0].shape[1]

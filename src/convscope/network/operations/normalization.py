@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.channel_damping import damped, damping_of, to_minus
+from convscope.network.operations.channel_damping import damped, damping_of
 from convscope.network.operations.checks import axis_index, dimensions, require_filled
 from convscope.network.operations.pooling import average_pool
 from convscope.network.operations.registry import operation
@@ -41,7 +41,7 @@ def lrn_of_even_size(
     before, behind = (min(reach, input.shape[1]) for reach in ((size - 1) // 2, size // 2))
     squares = F.pad(input * input, [0, 0] * (input.dim() - 2) + [before, behind])
     windows = squares.unfold(1, before + behind + 1, 1).sum(-1)
-    return input * to_minus(k + alpha / size * windows, beta)
+    return input * _to_minus(k + alpha / size * windows, beta)
 
 
 @operation(window=within_channel_window, relevance="passed")
@@ -49,7 +49,7 @@ def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta
     """Return each value damped by the `size` x `size` ones around it: ``x (1 + alpha mean x^2) ^ -beta``."""
     _require_odd(size)
     squares = average_pool(input * input, kernel=size, padding=size // 2)
-    return input * to_minus(1 + alpha * squares, beta)
+    return input * _to_minus(1 + alpha * squares, beta)
 
 
 @operation(shape=per_channel_shape, per_channel=True, relevance="passed", foldable=True, affine=True)
@@ -215,6 +215,14 @@ def unit_norm(
     axes = tuple(range(1, input.dim())) if across_positions else (1,)
     length = ((input * input).sum(axes, keepdim=True) + epsilon).sqrt()
     return input / length * weight.reshape(-1, *(1,) * (input.dim() - 2))
+
+
+def _to_minus(base: Tensor, beta: float) -> Tensor:
+    """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
+    if beta == 0.75:
+        root = base.rsqrt()
+        return root * root.sqrt()
+    return base.pow(-beta)
 
 
 def _require_odd(size: int) -> None:
